@@ -1,0 +1,375 @@
+//! The tracker protocol: JSON text messages on a peer's WebSocket session at `/session`.
+//!
+//! Readable in any devtools. Binary messages on the same socket are [`Frame`](crate::Frame)s to and from the relay.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::limits::{CANDIDATE_MAX, NAME_MAX, NEIGHBORS_MAX, SDP_MAX, SESSION_TEXT_MAX, STRIPES_MAX};
+use crate::{ChannelId, Epoch, PeerId, PeerSecret, StripeSet};
+
+/// From a peer to the tracker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromPeer {
+    /// First message of a viewer. Answered by [`FromTracker::Welcome`] or [`FromTracker::Refused`].
+    Join(Join),
+    /// First message of a broadcaster, in answer to [`FromTracker::Hello`].
+    Announce(Announce),
+    /// To be passed on to another peer of the swarm.
+    Signal {
+        /// Who shall get it.
+        to: PeerId,
+        /// What.
+        signal: Signal,
+    },
+    /// What this peer measures; sent every few seconds and after each change of its links.
+    Report(Report),
+    /// The parent of a stripe has failed, or never came.
+    Orphaned {
+        /// Without a working parent.
+        stripes: StripeSet,
+        /// Whom not to assign again.
+        failed: PeerId,
+    },
+    /// The viewer has switched sharing on or off.
+    Sharing {
+        /// Off: it is matched with nobody, and fed by the relay.
+        on: bool,
+    },
+    /// The broadcaster's programme has ended; the session stays.
+    Ended,
+}
+
+/// What a viewer brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// [`VERSION`](crate::VERSION).
+    pub version: u8,
+    /// The channel's name in the directory, or its id.
+    pub channel: String,
+    /// Proves the peer id.
+    pub secret: PeerSecret,
+    /// May links be made? No where sharing is off or WebRTC is missing.
+    pub sharing: bool,
+    /// Links that exist already: a tracker that was restarted learns the swarm from them.
+    #[serde(default)]
+    pub links: Vec<PeerId>,
+    /// Who feeds each stripe already, in the order of stripes.
+    #[serde(default)]
+    pub feeds: Vec<Option<PeerId>>,
+}
+
+/// What a broadcaster brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announce {
+    /// [`VERSION`](crate::VERSION).
+    pub version: u8,
+    /// The channel whose key it holds.
+    pub channel: ChannelId,
+    /// The channel's name in the directory.
+    pub name: String,
+    /// The peer that seeds.
+    pub secret: PeerSecret,
+    /// [`Signer::announce`](crate::Signer::announce) over the nonce of the hello.
+    pub proof: String,
+    /// The broadcast that is under way, if one is.
+    pub epoch: Option<Epoch>,
+}
+
+/// What a peer measures.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// Upload that other peers have acknowledged, in bits a second; `None` before there is a measurement.
+    pub capacity_bps: Option<u32>,
+    /// Open links.
+    pub links: Vec<PeerId>,
+    /// Who feeds each stripe, in the order of stripes.
+    pub feeds: Vec<Option<PeerId>>,
+    /// Payload bytes received since the join, from other viewers.
+    pub from_viewers: u64,
+    /// The same, from the broadcaster.
+    pub from_source: u64,
+    /// The same, from the relay.
+    pub from_relay: u64,
+}
+
+/// From the tracker to a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromTracker {
+    /// First message on every session. A viewer need not wait for it.
+    Hello {
+        /// For the broadcaster to sign.
+        nonce: String,
+        /// The tracker's Unix time in milliseconds.
+        time_ms: u64,
+    },
+    /// Answer to a join or an announcement.
+    Welcome(Welcome),
+    /// Make links to these peers: the receiver offers.
+    Link {
+        /// Whom to offer to.
+        peers: Vec<PeerId>,
+    },
+    /// Who shall feed the receiver. Replaces all earlier ones.
+    Parents {
+        /// In the order of stripes.
+        stripes: Vec<Parents>,
+    },
+    /// From another peer of the swarm.
+    Signal {
+        /// Who sent it.
+        from: PeerId,
+        /// What.
+        signal: Signal,
+    },
+    /// A peer has left the swarm.
+    Gone {
+        /// Who.
+        peer: PeerId,
+    },
+    /// A broadcast has started.
+    Live {
+        /// Its number.
+        epoch: Epoch,
+    },
+    /// The broadcast has ended, or the broadcaster is out of reach.
+    Offline {
+        /// `true` if the broadcaster said so; `false` if it just vanished and may come back.
+        ended: bool,
+    },
+    /// How many watch, told to everyone now and then.
+    Viewers {
+        /// Viewers of the channel.
+        count: u32,
+    },
+    /// The request cannot be met; the session ends unless the code says otherwise.
+    Refused {
+        /// What is wrong, for programs.
+        code: Refusal,
+        /// What is wrong and what to do, for people.
+        message: String,
+    },
+}
+
+/// A peer's place in the swarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The peer's own id.
+    pub peer: PeerId,
+    /// The channel's id: the key that all pieces must verify under.
+    pub channel: ChannelId,
+    /// The channel's name in the directory.
+    pub name: String,
+    /// The tracker's Unix time in milliseconds when it wrote this.
+    pub time_ms: u64,
+    /// The broadcast that is under way, if one is.
+    pub epoch: Option<Epoch>,
+    /// The broadcaster's peer, where it is connected.
+    pub source: Option<PeerId>,
+    /// UDP port of the tracker's STUN server, on the host that served the page; `None` without one.
+    pub stun_port: Option<u16>,
+    /// Viewers of the channel.
+    pub viewers: u32,
+}
+
+/// Who feeds one stripe.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Parents {
+    /// Who pushes it; `None`: the relay.
+    pub parent: Option<PeerId>,
+    /// Whom to turn to when the parent fails, best first.
+    pub backups: Vec<PeerId>,
+}
+
+/// Part of the making of a link (WebRTC offer and answer, RFC 8829; trickled candidates, RFC 8838).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Signal {
+    /// Session description of the peer that starts.
+    Offer {
+        /// SDP text.
+        sdp: String,
+    },
+    /// Session description of the peer that answers.
+    Answer {
+        /// SDP text.
+        sdp: String,
+    },
+    /// One more ICE candidate.
+    Candidate {
+        /// The `candidate:` line.
+        candidate: String,
+    },
+    /// The link will not be made.
+    Declined,
+}
+
+/// Why the tracker refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No channel of this name or id.
+    UnknownChannel,
+    /// Another protocol version.
+    Version,
+    /// The message is not one of this protocol, or not now.
+    BadMessage,
+    /// The signature does not prove the key.
+    BadProof,
+    /// The name belongs to another key.
+    NameTaken,
+    /// This tracker does not register channels by itself.
+    RegistrationClosed,
+    /// A limit is reached; try again later.
+    Busy,
+    /// The same peer opened another session; this one ends.
+    Replaced,
+    /// The tracker is going away; reconnect.
+    ShuttingDown,
+}
+
+/// Why a text message is not one of the protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Longer than [`SESSION_TEXT_MAX`].
+    #[error("message is longer than {SESSION_TEXT_MAX} bytes")]
+    TooLong,
+    /// Not JSON, or no message of this protocol.
+    #[error("not a message of this protocol: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// A field holds more than its limit.
+    #[error("field `{0}` is over its limit")]
+    OverLimit(&'static str),
+}
+
+impl FromPeer {
+    /// Reads one message and holds it against every limit.
+    pub fn parse(text: &str) -> Result<Self, SessionError> {
+        let message: FromPeer = parse(text)?;
+        let fits = match &message {
+            FromPeer::Join(join) => {
+                fits(join.channel.len() <= NAME_MAX.max(64), "channel")?;
+                neighbors_fit(&join.links, &join.feeds)
+            }
+            FromPeer::Announce(announce) => {
+                fits(is_name(&announce.name), "name")?;
+                fits(announce.proof.len() <= 128, "proof")
+            }
+            FromPeer::Signal { signal, .. } => signal.fits(),
+            FromPeer::Report(report) => neighbors_fit(&report.links, &report.feeds),
+            FromPeer::Orphaned { .. } | FromPeer::Sharing { .. } | FromPeer::Ended => Ok(()),
+        };
+        fits.map(|()| message)
+    }
+
+    /// The message as JSON.
+    pub fn to_text(&self) -> String {
+        to_text(self)
+    }
+}
+
+impl FromTracker {
+    /// Reads one message and holds it against every limit.
+    pub fn parse(text: &str) -> Result<Self, SessionError> {
+        let message: FromTracker = parse(text)?;
+        let fits = match &message {
+            FromTracker::Link { peers } => fits(peers.len() <= NEIGHBORS_MAX, "peers"),
+            FromTracker::Parents { stripes } => {
+                let bounded = stripes.iter().all(|stripe| stripe.backups.len() <= NEIGHBORS_MAX);
+                fits(bounded && stripes.len() <= usize::from(STRIPES_MAX), "stripes")
+            }
+            FromTracker::Signal { signal, .. } => signal.fits(),
+            _ => Ok(()),
+        };
+        fits.map(|()| message)
+    }
+
+    /// The message as JSON.
+    pub fn to_text(&self) -> String {
+        to_text(self)
+    }
+}
+
+impl Signal {
+    fn fits(&self) -> Result<(), SessionError> {
+        match self {
+            Signal::Offer { sdp } | Signal::Answer { sdp } => fits(sdp.len() <= SDP_MAX, "sdp"),
+            Signal::Candidate { candidate } => fits(candidate.len() <= CANDIDATE_MAX, "candidate"),
+            Signal::Declined => Ok(()),
+        }
+    }
+}
+
+/// Whether a text can name a channel: 1 to [`NAME_MAX`] of `a-z 0-9 - _`, so that it needs no escape in an address.
+pub fn is_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    // 43 characters are a channel id's, and the two must not be mistaken for each other.
+    (1..=NAME_MAX).contains(&text.len()) && text.len() != 43 && text.bytes().all(plain)
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, SessionError> {
+    if text.len() > SESSION_TEXT_MAX {
+        return Err(SessionError::TooLong);
+    }
+    Ok(serde_json::from_str(text)?)
+}
+
+fn to_text<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message).expect("maps have text keys and no value refuses to be written")
+}
+
+fn fits(condition: bool, field: &'static str) -> Result<(), SessionError> {
+    if condition { Ok(()) } else { Err(SessionError::OverLimit(field)) }
+}
+
+fn neighbors_fit(links: &[PeerId], feeds: &[Option<PeerId>]) -> Result<(), SessionError> {
+    fits(links.len() <= NEIGHBORS_MAX, "links")?;
+    fits(feeds.len() <= usize::from(STRIPES_MAX), "feeds")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_join_reads_as_it_is_documented() {
+        let text = r#"{"type":"join","version":1,"channel":"demo","secret":"000102030405060708090a0b0c0d0e0f","sharing":true}"#;
+        let FromPeer::Join(join) = FromPeer::parse(text).unwrap() else { panic!("not a join") };
+        assert_eq!((join.channel.as_str(), join.links.len()), ("demo", 0));
+        let message = FromPeer::Join(join);
+        assert_eq!(FromPeer::parse(&message.to_text()).unwrap(), message);
+    }
+
+    #[test]
+    fn signals_are_bounded() {
+        let signal = |sdp: String| FromPeer::Signal { to: PeerId(1), signal: Signal::Offer { sdp } }.to_text();
+        assert!(FromPeer::parse(&signal("v=0".into())).is_ok());
+        assert!(matches!(FromPeer::parse(&signal("x".repeat(SDP_MAX + 1))), Err(SessionError::OverLimit("sdp"))));
+        assert!(matches!(FromPeer::parse(&"[".repeat(SESSION_TEXT_MAX + 1)), Err(SessionError::TooLong)));
+    }
+
+    #[test]
+    fn names_need_no_escape() {
+        assert!(is_name("my-channel_1"));
+        for bad in ["", "Demo", "a/b", "ä", &"x".repeat(49), &"x".repeat(43)] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text: String) {
+            let _ = FromPeer::parse(&text);
+            let _ = FromTracker::parse(&text);
+        }
+    }
+
+    #[test]
+    fn deep_json_is_refused() {
+        let text = format!("{{\"type\":\"report\",\"links\":{}1{}}}", "[".repeat(8000), "]".repeat(8000));
+        assert!(FromPeer::parse(&text).is_err());
+    }
+}
