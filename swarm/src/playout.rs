@@ -1,0 +1,234 @@
+//! Where a viewer's playhead belongs, and how it gets there: all viewers aim at the same lag behind capture.
+//!
+//! Small errors are worked off by playing up to 5 % faster or slower, which nobody hears; large ones by a jump. The
+//! shell reads the media element, asks [`Playout::steer`] and does what it says.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+
+/// How a playhead is steered. Times are milliseconds of media.
+#[derive(Debug, Clone)]
+pub struct PlayoutConfig {
+    /// Lag that all viewers aim at.
+    pub target_lag_ms: i64,
+    /// Errors below this are left alone, so that the rate rests at 1.
+    pub dead_band_ms: i64,
+    /// Error at which the rate is as far from 1 as it may get.
+    pub full_rate_error_ms: i64,
+    /// How far from 1 the rate may get.
+    pub rate_span: f64,
+    /// Behind the target by more than this: jump.
+    pub jump_behind_ms: i64,
+    /// Least media ahead of the playhead to start with, or to go on after a stall.
+    pub start_ahead_ms: i64,
+    /// Media kept behind the playhead, for those who want to look back.
+    pub keep_behind_ms: i64,
+    /// A picture that has not moved for this long, though it should, is a stall.
+    pub stall_after: Duration,
+}
+
+impl Default for PlayoutConfig {
+    fn default() -> Self {
+        PlayoutConfig {
+            target_lag_ms: 1500,
+            dead_band_ms: 60,
+            full_rate_error_ms: 600,
+            rate_span: 0.05,
+            jump_behind_ms: 2500,
+            start_ahead_ms: 120,
+            keep_behind_ms: 20_000,
+            stall_after: Duration::from_millis(150),
+        }
+    }
+}
+
+/// What the media element shows, read by the shell.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// When it was read.
+    pub now: Timestamp,
+    /// Media time of what is being captured at this moment.
+    pub live_ms: i64,
+    /// Media time shown.
+    pub position_ms: i64,
+    /// Buffered ranges, `start..end`, in rising order.
+    pub buffered: &'a [(i64, i64)],
+    /// The viewer pressed pause.
+    pub paused: bool,
+    /// The page cannot be seen.
+    pub hidden: bool,
+}
+
+/// What to do with the media element.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Steer {
+    /// Playback rate to set.
+    pub rate: f64,
+    /// Jump here.
+    pub seek_ms: Option<i64>,
+    /// Buffered media before this may be removed.
+    pub remove_before_ms: i64,
+    /// The picture stands still for want of media.
+    pub stalled: bool,
+}
+
+/// The steering of one viewer's playhead.
+#[derive(Debug, Clone)]
+pub struct Playout {
+    config: PlayoutConfig,
+    /// Position last seen to change, and when.
+    moved: Option<(i64, Timestamp)>,
+    started: bool,
+}
+
+impl Playout {
+    /// A playhead that has not started.
+    pub fn new(config: PlayoutConfig) -> Self {
+        Playout { config, moved: None, started: false }
+    }
+
+    /// Another timeline begins: the playhead starts anew.
+    pub fn restart(&mut self, target_lag_ms: i64) {
+        *self = Playout::new(PlayoutConfig { target_lag_ms, ..self.config.clone() });
+    }
+
+    /// Lag behind capture that is aimed at.
+    pub fn target_lag_ms(&self) -> i64 {
+        self.config.target_lag_ms
+    }
+
+    /// Decides for what is shown at this moment.
+    pub fn steer(&mut self, view: View<'_>) -> Steer {
+        let stalled = self.stalled(&view);
+        let remove_before_ms = view.position_ms - self.config.keep_behind_ms;
+        let seek_ms = if view.paused { None } else { self.jump(&view, stalled) };
+        if let Some(to) = seek_ms {
+            self.moved = Some((to, view.now));
+            self.started = true;
+        }
+        let rate = if view.paused || view.hidden || seek_ms.is_some() { 1.0 } else { self.rate(&view) };
+        Steer { rate, seek_ms, remove_before_ms, stalled: stalled && !view.paused }
+    }
+
+    fn stalled(&mut self, view: &View<'_>) -> bool {
+        match self.moved {
+            Some((position, since)) if position == view.position_ms && !view.paused => {
+                self.started && view.now.since(since) >= self.config.stall_after
+            }
+            _ => {
+                self.moved = Some((view.position_ms, view.now));
+                false
+            }
+        }
+    }
+
+    /// Where to jump, if a jump is called for: at the start, out of a gap, and when hopelessly late.
+    fn jump(&self, view: &View<'_>, stalled: bool) -> Option<i64> {
+        let target = view.live_ms - self.config.target_lag_ms;
+        let playable = |&&(start, end): &&(i64, i64)| end - start >= self.config.start_ahead_ms;
+        let newest = *view.buffered.iter().rev().find(playable)?;
+        let within = |&(start, end): &(i64, i64)| start <= view.position_ms && view.position_ms < end;
+        let latest_start = newest.1 - self.config.start_ahead_ms;
+        let best = target.clamp(newest.0, latest_start.max(newest.0));
+        if !self.started {
+            return Some(best);
+        }
+        let current = view.buffered.iter().find(|range| within(range));
+        let exhausted = current.is_none_or(|range| range.1 - view.position_ms < 40);
+        if exhausted && (stalled || current.is_none()) && newest.0 > view.position_ms {
+            return Some(best);
+        }
+        if current.is_none() && newest.1 < view.position_ms {
+            return Some(best);
+        }
+        let behind = target - view.position_ms;
+        (behind > self.config.jump_behind_ms && best - view.position_ms > self.config.jump_behind_ms / 2)
+            .then_some(best)
+    }
+
+    fn rate(&self, view: &View<'_>) -> f64 {
+        let behind = view.live_ms - self.config.target_lag_ms - view.position_ms;
+        if behind.abs() <= self.config.dead_band_ms {
+            return 1.0;
+        }
+        let share = behind as f64 / self.config.full_rate_error_ms as f64;
+        // In steps of 1 %: each change of rate costs the audio pipeline a little.
+        let rate = 1.0 + share.clamp(-1.0, 1.0) * self.config.rate_span;
+        (rate * 100.0).round() / 100.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(now_ms: u64, position_ms: i64, buffered: &[(i64, i64)]) -> View<'_> {
+        let now = Timestamp::from_millis(now_ms);
+        View { now, live_ms: now_ms as i64, position_ms, buffered, paused: false, hidden: false }
+    }
+
+    fn started(at_ms: i64, now_ms: u64) -> Playout {
+        let mut playout = Playout::new(PlayoutConfig::default());
+        let steer = playout.steer(view(now_ms, 0, &[(0, now_ms as i64)]));
+        assert_eq!(steer.seek_ms, Some(at_ms));
+        playout
+    }
+
+    #[test]
+    fn starts_at_the_target_lag_where_it_is_buffered() {
+        started(8_500, 10_000);
+    }
+
+    #[test]
+    fn starts_at_the_oldest_media_when_all_is_newer_than_the_target() {
+        let mut playout = Playout::new(PlayoutConfig::default());
+        assert_eq!(playout.steer(view(10_000, 0, &[(9_000, 9_050)])).seek_ms, None, "too little to start");
+        let steer = playout.steer(view(10_000, 0, &[(9_000, 9_900)]));
+        assert_eq!(steer.seek_ms, Some(9_000));
+        let steer = playout.steer(view(10_100, 9_100, &[(9_000, 10_000)]));
+        assert_eq!((steer.rate, steer.seek_ms), (0.96, None), "drifts back to the common lag");
+    }
+
+    #[test]
+    fn small_errors_are_steered_and_tiny_ones_left_alone() {
+        let mut playout = started(8_500, 10_000);
+        let buffered = [(0, 10_000)];
+        assert_eq!(playout.steer(view(10_100, 8_590, &buffered)).rate, 1.0);
+        assert_eq!(playout.steer(view(10_200, 8_400, &buffered)).rate, 1.03);
+        assert_eq!(playout.steer(view(10_300, 9_900, &buffered)).rate, 0.95);
+    }
+
+    #[test]
+    fn jumps_when_far_behind_but_only_to_media_that_is_there() {
+        let mut playout = started(8_500, 10_000);
+        assert_eq!(playout.steer(view(20_000, 8_600, &[(0, 20_000)])).seek_ms, Some(18_500));
+        let mut starved = started(8_500, 10_000);
+        assert_eq!(starved.steer(view(20_000, 8_600, &[(0, 9_000)])).seek_ms, None);
+    }
+
+    #[test]
+    fn a_gap_is_jumped_when_the_playhead_reaches_it() {
+        let mut playout = started(8_500, 10_000);
+        let buffered = [(0, 9_000), (9_500, 11_000)];
+        assert_eq!(playout.steer(view(10_400, 8_900, &buffered)).seek_ms, None);
+        assert_eq!(playout.steer(view(10_480, 8_990, &buffered)).seek_ms, None, "still moving");
+        let steer = playout.steer(view(10_700, 8_990, &buffered));
+        assert_eq!((steer.stalled, steer.seek_ms), (true, Some(9_500)));
+    }
+
+    #[test]
+    fn a_pause_is_no_stall_and_is_not_jumped() {
+        let mut playout = started(8_500, 10_000);
+        let paused = View { paused: true, ..view(30_000, 8_500, &[(0, 30_000)]) };
+        let steer = playout.steer(paused);
+        assert_eq!((steer.stalled, steer.seek_ms), (false, None));
+        assert_eq!(playout.steer(view(30_100, 8_500, &[(0, 30_000)])).seek_ms, Some(28_600));
+    }
+
+    #[test]
+    fn old_media_may_go() {
+        let mut playout = started(98_500, 100_000);
+        assert_eq!(playout.steer(view(100_100, 98_600, &[(0, 100_000)])).remove_before_ms, 78_600);
+    }
+}
