@@ -79,7 +79,7 @@ impl Endpoint {
         let socket = Arc::new(socket);
         let announced = addresses::announced(&announce, socket.local_addr());
         let routes = Arc::new(Mutex::new(Routes::new(limits.links_max, limits.remote_addresses_max)));
-        let responder = Responder::new(limits.stun_per_second_max, limits.stun_addresses_max);
+        let responder = Responder::new(Instant::now(), limits.stun_per_second_max, limits.stun_addresses_max);
         let receiver = tokio::spawn(receive::receive(Arc::clone(&socket), Arc::clone(&routes), responder));
         let inner = Inner { socket, routes, announced, limits, receiver: receiver.abort_handle() };
         Ok(Self { inner: Arc::new(inner) })

@@ -84,12 +84,12 @@ impl Routes {
         if route.addresses.contains(&address) {
             return true;
         }
-        let links = self.by_address.entry(address).or_default();
-        if route.addresses.len() >= self.addresses_max || links.len() >= LINKS_PER_ADDRESS_MAX {
+        let neighbors = self.by_address.get(&address).map_or(0, Vec::len);
+        if route.addresses.len() >= self.addresses_max || neighbors >= LINKS_PER_ADDRESS_MAX {
             return false;
         }
         route.addresses.push(address);
-        links.push(id);
+        self.by_address.entry(address).or_default().push(id);
         true
     }
 

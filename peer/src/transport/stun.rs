@@ -85,8 +85,8 @@ pub(super) struct Responder {
 
 impl Responder {
     /// A responder that has answered nobody yet.
-    pub(super) fn new(per_second_max: u32, addresses_max: usize) -> Self {
-        Self { per_second_max, addresses_max, second_began: Instant::now(), answered: HashMap::new() }
+    pub(super) fn new(now: Instant, per_second_max: u32, addresses_max: usize) -> Self {
+        Self { per_second_max, addresses_max, second_began: now, answered: HashMap::new() }
     }
 
     /// The answer for `from`, unless it or everybody together has asked too much.
@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn questions_are_answered_up_to_the_limit_each_second() {
-        let (now, mut responder) = (Instant::now(), Responder::new(2, 2));
+        let now = Instant::now();
+        let mut responder = Responder::new(now, 2, 2);
         let mut ask = |now, text: &str| responder.answer(now, text.parse().unwrap(), [7; 12]).is_some();
         assert!(ask(now, "192.0.2.1:5") && ask(now, "192.0.2.1:6") && !ask(now, "192.0.2.1:7"));
         assert!(ask(now, "[2001:db8::1]:5") && ask(now, "[2001:db8::2]:5") && !ask(now, "[2001:db8::3]:5"));
