@@ -132,6 +132,8 @@ pub enum FromTracker {
     Live {
         /// Its number.
         epoch: Epoch,
+        /// The broadcaster's peer, where it is connected.
+        source: Option<PeerId>,
     },
     /// The broadcast has ended, or the broadcaster is out of reach.
     Offline {
