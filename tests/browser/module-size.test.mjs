@@ -1,0 +1,42 @@
+// What a newcomer downloads: the viewer's wasm and scripts, as the watch page really loads them, and what the wasm
+// asks of its host.
+
+import assert from 'node:assert/strict';
+import { gzipSync } from 'node:zlib';
+import { onLan } from './lib/network.mjs';
+import { scenario } from './lib/world.mjs';
+
+await onLan();
+
+const LIMIT_KB = 150;
+
+scenario('the viewer module is small and imports nothing from env', async (world) => {
+  await world.broadcast();
+  const page = await (await world.browser()).newPage();
+  const files = [];
+  page.on('response', (response) => {
+    const type = response.headers()['content-type'] ?? '';
+    if (/javascript|wasm/.test(type)) files.push(response.body().then((body) => ({ url: new URL(response.url()).pathname, body })));
+  });
+  await page.goto(`${world.url}/watch/${world.name}`);
+  await world.until('the player plays', 10, () => page.evaluate(() => {
+    const player = document.querySelector('swarmcast-player');
+    return player.shadowRoot.querySelector('video').currentTime > 0;
+  }));
+
+  let total = 0;
+  const modules = [];
+  for (const { url, body } of await Promise.all(files)) {
+    const zipped = gzipSync(body, { level: 9 }).length;
+    total += zipped;
+    world.note(`${url}: ${body.length} bytes, ${zipped} gzipped`);
+    if (url.endsWith('.wasm')) modules.push(await WebAssembly.compile(body));
+  }
+  world.note(`together ${(total / 1000).toFixed(1)} KB gzipped, limit ${LIMIT_KB} KB`);
+  assert.ok(modules.length > 0, 'the page loads a wasm module');
+  for (const module of modules) {
+    const env = WebAssembly.Module.imports(module).filter(({ module: from }) => from === 'env');
+    assert.deepEqual(env, [], 'imports that no browser has');
+  }
+  assert.ok(total <= LIMIT_KB * 1000, `${total} bytes gzipped`);
+});

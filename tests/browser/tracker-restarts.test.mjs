@@ -1,0 +1,39 @@
+// The tracker is killed, and its relay with it: those who watch go on watching, and when it is back, others can come.
+
+import assert from 'node:assert/strict';
+import { onLan } from './lib/network.mjs';
+import { standsOnPeers } from './lib/swarm.mjs';
+import { watch } from './lib/until.mjs';
+import { scenario } from './lib/world.mjs';
+
+await onLan();
+
+scenario('the tracker is killed and restarted under a running broadcast', async (world) => {
+  await world.broadcast();
+  const viewers = await world.viewers(3);
+  for (const viewer of viewers) await viewer.firstFrame();
+  for (const viewer of viewers) await standsOnPeers(viewer);
+  await Promise.all(viewers.map((viewer) => viewer.mark()));
+  const before = await Promise.all(viewers.map((viewer) => viewer.now()));
+
+  await world.tracker.kill('SIGKILL');
+  await watch(8);
+  await world.startTracker();
+  const back = performance.now();
+
+  const newcomer = await world.viewer({ name: 'newcomer' });
+  await newcomer.firstFrame(5);
+  const joinedMs = performance.now() - back;
+  world.note(`a newcomer had a picture ${Math.round(joinedMs)} ms after the tracker's return`);
+  assert.ok(joinedMs <= 5_000, `the newcomer waited ${joinedMs} ms`);
+  await newcomer.sees('a moving picture');
+  await watch(5);
+
+  for (const [index, viewer] of viewers.entries()) {
+    const freeze = await viewer.longestFreezeMs(before[index]);
+    world.note(`${viewer.name}: longest freeze ${Math.round(freeze)} ms`);
+    assert.ok(freeze <= 300, `${viewer.name}'s picture stood still for ${freeze} ms`);
+    assert.ok(await viewer.isMarked(), `${viewer.name}'s page was reloaded`);
+    assert.equal(await viewer.state(), 'live');
+  }
+});
