@@ -71,9 +71,10 @@ pub struct InitSegment {
 /// One `moof` and `mdat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Decoding time of its first frame, ms since the epoch began.
+    /// Decoding time of its first frame, ms since the epoch began; never less than that of the chunk before. A
+    /// chunk of sound alone, in a broadcast with a picture, stands where the picture has stopped.
     pub start_ms: u64,
-    /// How much video is in it (sound, when there is no video), ms.
+    /// How much video is in it (sound, in a broadcast without a picture), ms.
     pub duration_ms: u32,
     /// It begins a segment: players can start here.
     pub keyframe: bool,
@@ -140,6 +141,8 @@ pub struct Cutter {
     floor_ms: u64,
     /// Where the emitted video ends, ms.
     video_end_ms: u64,
+    /// Start of the newest chunk, ms.
+    emitted_start_ms: u64,
     /// When the first sound was seen while no video was, ms.
     audio_alone_since_ms: Option<u64>,
     last_keyframe_ms: Option<u64>,
@@ -161,6 +164,7 @@ impl Cutter {
             video_changed: false,
             floor_ms: 0,
             video_end_ms: 0,
+            emitted_start_ms: 0,
             audio_alone_since_ms: None,
             last_keyframe_ms: None,
             warned: false,
@@ -379,22 +383,27 @@ impl Cutter {
             audio: &self.audio.ready,
         };
         let bytes = boxes::chunk(self.sequence, &samples);
-        let (start_ms, duration_ms) = match self.video.ready.is_empty() {
-            false => (self.video.ready_start_ms, self.video.ready_ms()),
-            true => (self.audio.ready_start_ms(), self.audio.ready_ms()),
-        };
-        let keyframe = match self.video.ready.first() {
-            Some(first) => first.keyframe,
-            None => self.emitted.0.is_none(),
-        };
-        if !self.video.ready.is_empty() {
-            self.video_end_ms = start_ms + duration_ms;
-        }
+        let (start_ms, duration_ms, keyframe) = self.extent();
         self.video.clear_ready();
         self.audio.clear_ready();
+        self.emitted_start_ms = self.emitted_start_ms.max(start_ms);
+        let start_ms = self.emitted_start_ms;
         let duration_ms = u32::try_from(duration_ms).unwrap_or(u32::MAX);
         self.events.push_back(MediaEvent::Chunk(Chunk { start_ms, duration_ms, keyframe, bytes: bytes? }));
         Ok(())
+    }
+
+    /// Start, duration and whether players can start here, of what is ready.
+    fn extent(&mut self) -> (u64, u64, bool) {
+        if let Some(first) = self.video.ready.first() {
+            let (start_ms, duration_ms) = (self.video.ready_start_ms, self.video.ready_ms());
+            self.video_end_ms = start_ms + duration_ms;
+            return (start_ms, duration_ms, first.keyframe);
+        }
+        if self.emitted.0.is_some() {
+            return (self.video_end_ms, 0, false);
+        }
+        (self.audio.ready_start_ms(), self.audio.ready_ms(), true)
     }
 
     fn note_keyframe(&mut self, decode_ms: u64, keyframe: bool) {

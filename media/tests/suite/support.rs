@@ -140,14 +140,12 @@ pub struct Packet {
     pub video: bool,
     pub decode: i64,
     pub present: i64,
-    pub duration: i64,
-    pub keyframe: bool,
 }
 
 /// What ffprobe finds in a file, times in the track's own units.
 pub fn ffprobe(file: &[u8]) -> Vec<Packet> {
     let path = temporary_file(file);
-    let entries = "packet=codec_type,dts,pts,duration,flags";
+    let entries = "packet=codec_type,dts,pts";
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-show_packets", "-show_entries", entries, "-of", "compact=p=0:nk=0"])
         .arg(&path)
@@ -184,13 +182,7 @@ fn packet(line: &str) -> Packet {
         value.unwrap_or_else(|| panic!("{name} in {line}"))
     };
     let number = |name: &str| field(name).parse().unwrap_or_else(|_| panic!("{name} in {line}"));
-    Packet {
-        video: field("codec_type") == "video",
-        decode: number("dts"),
-        present: number("pts"),
-        duration: number("duration"),
-        keyframe: field("flags").starts_with('K'),
-    }
+    Packet { video: field("codec_type") == "video", decode: number("dts"), present: number("pts") }
 }
 
 fn temporary_file(bytes: &[u8]) -> PathBuf {
