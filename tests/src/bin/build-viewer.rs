@@ -1,0 +1,105 @@
+//! Builds the viewer that browsers load: wasm by cargo, its JavaScript by wasm-bindgen, both into `www/dist`; then
+//! holds them against the size they may have and against imports that no browser provides.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use flate2::{Compression, write::GzEncoder};
+use wasmparser::{Parser, Payload};
+
+/// Bytes of wasm and JavaScript together, gzipped: what a viewer waits for before anything can happen.
+const GZIPPED_MAX: usize = 150 * 1000;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const PROFILE: &str = "wasm";
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests stand in the workspace")?;
+    let dist = root.join("www/dist");
+    let wasm = compile(root)?;
+    bind(&wasm, &dist)?;
+    optimise(root, &dist.join("viewer_bg.wasm"))?;
+    refuse_foreign_imports(&dist.join("viewer_bg.wasm"))?;
+    weigh(&[dist.join("viewer_bg.wasm"), dist.join("viewer.js")])
+}
+
+/// The path of the compiled module.
+fn compile(root: &Path) -> Result<PathBuf> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(root)
+        .args(["build", "--quiet", "--package", "viewer-wasm", "--target", TARGET, "--profile", PROFILE])
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "the viewer does not compile for {TARGET}; is the target installed? `rustup target add {TARGET}`");
+    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), PathBuf::from);
+    Ok(target.join(TARGET).join(PROFILE).join("viewer_wasm.wasm"))
+}
+
+fn bind(wasm: &Path, dist: &Path) -> Result<()> {
+    fs::create_dir_all(dist)?;
+    wasm_bindgen_cli_support::Bindgen::new()
+        .input_path(wasm)
+        .web(true)?
+        .typescript(false)
+        .remove_producers_section(true)
+        .remove_name_section(true)
+        .out_name("viewer")
+        .generate(dist)
+        .context("wasm-bindgen refuses the module")
+}
+
+/// Runs binaryen's `wasm-opt` where `npm ci` in `tests/browser` has put it: a tenth smaller. Without it the build
+/// is complete all the same.
+fn optimise(root: &Path, wasm: &Path) -> Result<()> {
+    let program = root.join("tests/browser/node_modules/.bin/wasm-opt");
+    if !program.exists() {
+        println!("no {}: not optimised further", program.display());
+        return Ok(());
+    }
+    let status = Command::new(&program)
+        .args(["-Os", "--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext"])
+        .args(["--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue", "-o"])
+        .args([wasm, wasm])
+        .status()
+        .context("cannot start wasm-opt")?;
+    ensure!(status.success(), "wasm-opt failed");
+    Ok(())
+}
+
+/// `env` is what a C library or a forgotten clock would want from the browser, and a module that names it does not start.
+fn refuse_foreign_imports(wasm: &Path) -> Result<()> {
+    let bytes = fs::read(wasm)?;
+    for payload in Parser::new(0).parse_all(&bytes) {
+        let Payload::ImportSection(imports) = payload? else { continue };
+        for import in imports.into_imports() {
+            let import = import?;
+            if import.module != "./viewer_bg.js" {
+                bail!("the module imports `{}` from `{}`, which no browser has", import.name, import.module);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn weigh(files: &[PathBuf]) -> Result<()> {
+    let mut total = 0;
+    for file in files {
+        let bytes = fs::read(file)?;
+        let gzipped = gzipped(&bytes)?;
+        total += gzipped;
+        println!("{:>8} bytes, {gzipped:>7} gzipped: {}", bytes.len(), file.display());
+    }
+    println!("viewer: {total} bytes gzipped, of at most {GZIPPED_MAX}");
+    ensure!(total <= GZIPPED_MAX, "the viewer has grown beyond {GZIPPED_MAX} bytes gzipped");
+    Ok(())
+}
+
+fn gzipped(bytes: &[u8]) -> Result<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len())
+}

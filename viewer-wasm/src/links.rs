@@ -1,0 +1,179 @@
+//! All links of this viewer: who is being linked to, who is linked, and how offers that cross are settled.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use swarm::{Input, Lane};
+use wire::PeerId;
+use wire::session::Signal;
+
+use crate::clock;
+use crate::event::{LinkEvent, Mailbox};
+use crate::link::Link;
+
+/// Connections at once. The engine asks for about half of it; offers of others come on top.
+const LINKS_MAX: usize = 32;
+
+/// Connections made in the life of a page: at about 500 Chromium makes no more.
+const CREATIONS_MAX: u32 = 450;
+
+/// The links of one viewer.
+pub(crate) struct Links {
+    own: PeerId,
+    mailbox: Mailbox,
+    links: BTreeMap<PeerId, Link>,
+    stun: Option<String>,
+    sharing: bool,
+    created: u32,
+    /// Addresses of this machine that the browser has found for links.
+    pub candidates_gathered: u32,
+}
+
+impl Links {
+    pub(crate) fn new(own: PeerId, sharing: bool, mailbox: &Mailbox) -> Self {
+        Links {
+            own,
+            mailbox: mailbox.clone(),
+            links: BTreeMap::new(),
+            stun: None,
+            sharing,
+            created: 0,
+            candidates_gathered: 0,
+        }
+    }
+
+    /// Where to learn one's own address from.
+    pub(crate) fn use_stun(&mut self, host: &str, port: Option<u16>) {
+        self.stun = port.map(|port| format!("stun:{host}:{port}"));
+    }
+
+    /// Off: closes all, and makes none from here on.
+    pub(crate) fn set_sharing(&mut self, on: bool) -> Vec<Input> {
+        self.sharing = on;
+        let closed = if on { BTreeMap::new() } else { std::mem::take(&mut self.links) };
+        closed.into_keys().map(|peer| Input::LinkClosed { peer }).collect()
+    }
+
+    /// Makes a link and offers it. `None`, or the news that it cannot be.
+    pub(crate) fn open(&mut self, peer: PeerId) -> Option<Input> {
+        if self.links.contains_key(&peer) {
+            return None;
+        }
+        match self.make(peer) {
+            Some(link) => link.offer(),
+            None => return Some(Input::LinkClosed { peer }),
+        }
+        None
+    }
+
+    pub(crate) fn close(&mut self, peer: PeerId) {
+        self.links.remove(&peer);
+    }
+
+    /// Takes what the other side of a link made.
+    pub(crate) fn signalled(&mut self, peer: PeerId, signal: Signal) -> Vec<Input> {
+        match signal {
+            Signal::Offer { sdp } => return self.offered(peer, &sdp),
+            Signal::Answer { sdp } => {
+                if let Some(link) = self.links.get_mut(&peer) {
+                    link.answered(&sdp);
+                }
+            }
+            Signal::Candidate { candidate } => {
+                if let Some(link) = self.links.get_mut(&peer) {
+                    link.add_candidate(candidate);
+                }
+            }
+            Signal::Declined => return self.lose(peer),
+        }
+        Vec::new()
+    }
+
+    fn offered(&mut self, peer: PeerId, sdp: &str) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        if let Some(link) = self.links.get(&peer) {
+            let crossed = link.offered && !link.open;
+            if crossed && self.own < peer {
+                return inputs; // The offer of the lower id stands, and the other side sees it the same way.
+            }
+            let was_open = link.open;
+            self.links.remove(&peer);
+            if was_open {
+                inputs.push(Input::LinkClosed { peer });
+            }
+        }
+        match self.make(peer) {
+            Some(link) => link.answer(sdp),
+            None => {
+                inputs.push(Input::Signal { peer, signal: Signal::Declined });
+                inputs.push(Input::LinkClosed { peer });
+            }
+        }
+        inputs
+    }
+
+    fn make(&mut self, peer: PeerId) -> Option<&mut Link> {
+        if !self.sharing || self.links.len() >= LINKS_MAX || self.created >= CREATIONS_MAX {
+            return None;
+        }
+        self.created += 1;
+        let link =
+            Link::new(peer, self.created, self.stun.as_deref(), clock::now_ms(), &self.mailbox).ok()?;
+        Some(self.links.entry(peer).or_insert(link))
+    }
+
+    /// Takes note of what happened on a link.
+    pub(crate) fn handle(&mut self, peer: PeerId, number: u32, what: LinkEvent) -> Vec<Input> {
+        let Some(link) = self.links.get_mut(&peer).filter(|link| link.number == number) else {
+            return Vec::new();
+        };
+        match what {
+            LinkEvent::Signal(signal) => {
+                self.candidates_gathered += u32::from(matches!(signal, Signal::Candidate { .. }));
+                vec![Input::Signal { peer, signal }]
+            }
+            LinkEvent::ChannelOpened if link.opens() => opened(peer, link),
+            LinkEvent::ChannelOpened => Vec::new(),
+            LinkEvent::Frame(bytes) => received(peer, link, bytes),
+            LinkEvent::Drained => vec![Input::Queued { peer, bytes: link.queued() }],
+            LinkEvent::State if !link.is_lost(clock::now_ms()) => Vec::new(),
+            LinkEvent::State | LinkEvent::Failed | LinkEvent::ChannelClosed => self.lose(peer),
+        }
+    }
+
+    /// Gives up links that do not open, or have lost contact.
+    pub(crate) fn review(&mut self) -> Vec<Input> {
+        let now_ms = clock::now_ms();
+        let lost = self.links.iter_mut().filter_map(|(&peer, link)| link.is_lost(now_ms).then_some(peer));
+        let lost: Vec<PeerId> = lost.collect();
+        lost.into_iter().flat_map(|peer| self.lose(peer)).collect()
+    }
+
+    fn lose(&mut self, peer: PeerId) -> Vec<Input> {
+        self.links.remove(&peer).map(|_| Input::LinkClosed { peer }).into_iter().collect()
+    }
+
+    pub(crate) fn send(&self, peer: PeerId, lane: Lane, frame: &[u8]) {
+        if let Some(link) = self.links.get(&peer) {
+            link.send(lane, frame);
+        }
+    }
+
+    /// Bytes that the link has not yet handed to the network.
+    pub(crate) fn queued(&self, peer: PeerId) -> usize {
+        self.links.get(&peer).map_or(0, Link::queued)
+    }
+}
+
+fn opened(peer: PeerId, link: &mut Link) -> Vec<Input> {
+    let frames = link.early_frames().into_iter().map(|bytes| Input::Frame { peer, bytes });
+    std::iter::once(Input::LinkOpened { peer }).chain(frames).collect()
+}
+
+fn received(peer: PeerId, link: &mut Link, bytes: Bytes) -> Vec<Input> {
+    if !link.open {
+        link.keep_early(bytes);
+        return Vec::new();
+    }
+    vec![Input::Frame { peer, bytes }]
+}
