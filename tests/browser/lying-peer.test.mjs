@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { onLan } from './lib/network.mjs';
 import { program } from './lib/paths.mjs';
+import { watchForStalls } from './lib/swarm.mjs';
 import { watch } from './lib/until.mjs';
 import { scenario } from './lib/world.mjs';
 
@@ -21,18 +22,18 @@ scenario('a lying peer is refused and dropped', async (world) => {
   await world.until('a viewer has refused an altered piece', 30, async () => (await refusals()) > 0);
   await world.until('nobody has a link to the liar', 10, async () => (await Promise.all(viewers.map((viewer) => viewer.stats())))
     .every(({ links }) => links.every(({ peer }) => peer !== liarId)));
-  const before = await Promise.all(viewers.map((viewer) => viewer.now()));
+  const noneStalled = await watchForStalls(viewers);
   world.note(`${await refusals()} altered pieces were refused`);
 
   await watch(10);
-  for (const [index, viewer] of viewers.entries()) {
-    const [own, frames, freeze] = [await viewer.stats(), await viewer.frames(), await viewer.longestFreezeMs(before[index])];
+  await noneStalled(world);
+  for (const viewer of viewers) {
+    const [own, frames] = [await viewer.stats(), await viewer.frames()];
     assert.equal(own.state, 'live', `${viewer.name}'s state`);
     assert.equal(frames.unreadable, 0, `${viewer.name} saw an altered picture`);
     assert.ok(frames.clock.every(({ lagMs }) => lagMs > 0 && lagMs < 10_000), `${viewer.name} saw a clock that was tampered with`);
     assert.ok(own.pieces.verified + own.pieces.rejected >= own.pieces.received, 'every piece was judged');
     assert.ok(own.links.every(({ peer }) => peer !== liarId), `${viewer.name} took the liar back`);
-    assert.ok(freeze <= 300, `${viewer.name}'s picture stood still for ${freeze} ms`);
   }
   // Nobody spread a lie: a viewer who did would have been dropped by its neighbours as a liar.
   for (const viewer of viewers) assert.ok((await viewer.stats()).links.length > 0, `${viewer.name} was dropped by all`);

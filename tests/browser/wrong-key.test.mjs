@@ -20,7 +20,7 @@ for (const [which, ffmpeg] of Object.entries(ffmpegs)) {
     assert.ok(stranger.lines.length > 0, 'and said something');
     world.note(`ffmpeg said: ${stranger.lines.at(-1)}`);
     assert.ok(!(await world.channels()).some(({ live }) => live), 'nothing is live');
-    await world.uploader.says(/key/i);
+    await world.uploader.says(/(wrong|bad|refus|reject|unknown|invalid)/i);
 
     await world.startEncoder({ ffmpeg });
     await world.goesLive();

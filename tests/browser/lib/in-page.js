@@ -117,10 +117,10 @@
     video: () => shown,
     now: () => performance.now(),
 
-    /** The longest time the picture stood still since `sinceMs`, one that goes on still included. */
+    /** The longest time the picture stood still after `sinceMs`, one that goes on still included. */
     longestFreezeMs(sinceMs) {
-      const standing = lastFrame ? performance.now() - lastFrame.nowMs : performance.now() - sinceMs;
-      const past = frames.freezes.filter(({ atMs, ms }) => atMs + ms > sinceMs).map(({ ms }) => ms);
+      const standing = performance.now() - Math.max(sinceMs, lastFrame?.nowMs ?? sinceMs);
+      const past = frames.freezes.map(({ atMs, ms }) => Math.min(ms, atMs + ms - sinceMs));
       return Math.max(0, standing, ...past);
     },
 

@@ -1,5 +1,6 @@
 // Questions about the swarm, asked of the viewers' own statistics: who feeds whom, where the bytes come from.
 
+import assert from 'node:assert/strict';
 import { until } from './until.mjs';
 
 const STRIPES = 6;
@@ -29,3 +30,16 @@ export async function bytesTaken(viewers, before = { viewers: 0, source: 0, rela
 }
 
 export const shareOfViewers = ({ viewers, source, relay }) => viewers / (viewers + source + relay);
+
+export const STALL_MS = 300;
+
+/** Sets a stop-watch on the pictures of `viewers`; the function it returns says how still they stood since then. */
+export async function watchForStalls(viewers) {
+  const since = await Promise.all(viewers.map((viewer) => viewer.now()));
+  return async (world) => {
+    const freezes = await Promise.all(viewers.map((viewer, index) => viewer.longestFreezeMs(since[index])));
+    const named = viewers.map(({ name }, index) => `${name} ${Math.round(freezes[index])} ms`).join(', ');
+    world.note(`longest time that the picture stood still: ${named}`);
+    assert.ok(Math.max(...freezes) <= STALL_MS, `a picture stood still for more than ${STALL_MS} ms: ${named}`);
+  };
+}

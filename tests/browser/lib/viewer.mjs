@@ -63,6 +63,9 @@ export class Viewer {
     return until(`${this.name} ${what}`, seconds, () => probe(this));
   }
 
+  /** Switches sharing off with the switch on the page (a click, as the switch may be drawn over the checkbox). */
+  stopSharing = () => this.page.locator('[data-action="sharing"]').first().evaluate((box) => box.checked && box.click());
+
   /** Leaves a mark in the document; `isMarked` is false once the page was reloaded. */
   mark = () => this.page.evaluate(() => void (window.markedByTest = true));
   isMarked = () => this.page.evaluate(() => window.markedByTest === true);

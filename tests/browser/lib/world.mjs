@@ -84,7 +84,7 @@ class World {
     this.key = key;
     this.statsFile = `${this.scratch}/uploader-stats.jsonl`;
     this.uploader = this.run('uploader', [program('swarmcast-uploader'), 'live', '--tracker', this.url, '--name', this.name,
-      '--key', key, '--rtmp', '127.0.0.1:1935', '--stream-key', STREAM_KEY, '--udp', `${address()}:4000`,
+      '--key', key, '--rtmp', '127.0.0.1:1935', '--stream-key', STREAM_KEY, '--udp', '0.0.0.0:4000',
       '--stats', this.statsFile]);
     await this.uploader.says(/encoder address: (rtmp:[^ ,]+)/);
   }
@@ -94,10 +94,10 @@ class World {
   }
 
   /** An encoder that pushes the demo programme with a stream key, right or wrong. */
-  encodeTo(streamKey, { size, kilobits, ffmpeg = ffmpegs.debian } = {}) {
+  encodeTo(streamKey, { size, kilobits, ffmpeg = ffmpegs.debian, options = [] } = {}) {
     const { size: small, kilobits: few } = SMALL_PROGRAMME;
     return this.run('encoder', [path('demo/programme.sh'), `rtmp://127.0.0.1:1935/live/${streamKey}`, size ?? small,
-      `${kilobits ?? few}`], { env: { FFMPEG: ffmpeg } });
+      `${kilobits ?? few}`, ...options], { env: { FFMPEG: ffmpeg } });
   }
 
   goesLive = (seconds = 10) => this.until('the channel is live', seconds, async () => (await this.channels()).some(({ live }) => live));
