@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use peer::transport::{EndpointError, Lane};
+use peer::transport::{EndpointError, Lane, StunConfig, StunServer};
 use support::{endpoint, linked, soon};
 use tokio::net::UdpSocket;
 
@@ -44,8 +44,8 @@ async fn stranger(hub: SocketAddr) -> UdpSocket {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stun_question_is_answered_with_the_askers_address() {
-    let hub = endpoint().await;
-    let asker = stranger(hub.local_addr()).await;
+    let server = StunServer::bind(StunConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap();
+    let asker = stranger(server.local_addr()).await;
     asker.send(&question([9; 12])).await.unwrap();
     let mut answer = [0; 128];
     let length = soon("an answer", asker.recv(&mut answer)).await.unwrap();
@@ -60,8 +60,8 @@ async fn a_stun_question_is_answered_with_the_askers_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_address_gets_a_bounded_number_of_answers() {
-    let hub = endpoint().await;
-    let asker = stranger(hub.local_addr()).await;
+    let server = StunServer::bind(StunConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap();
+    let asker = stranger(server.local_addr()).await;
     for _ in 0..500 {
         asker.send(&question([1; 12])).await.unwrap();
     }

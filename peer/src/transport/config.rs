@@ -63,11 +63,6 @@ pub struct Limits {
     pub disconnected_after: Duration,
     /// Time a disconnected link gets to come back before it is closed. 4 s: a Wi-Fi roam takes one to three.
     pub disconnected_grace: Duration,
-    /// STUN questions answered per address (IPv6: per /64) and second. 50: sixteen links of a browser with
-    /// retransmissions, or a household behind one address.
-    pub stun_per_second_max: u32,
-    /// Addresses remembered for that count, per second; beyond it nobody new is answered. 8,192: 200 KB.
-    pub stun_addresses_max: usize,
     /// Kernel buffers of the socket, each way. 4 MiB: with the usual 208 KiB bursts are lost in the machine.
     pub socket_buffer_bytes: usize,
 }
@@ -91,8 +86,6 @@ impl Default for Limits {
             keepalive_interval: Duration::from_secs(1),
             disconnected_after: Duration::from_secs(3),
             disconnected_grace: Duration::from_secs(4),
-            stun_per_second_max: 50,
-            stun_addresses_max: 8192,
             socket_buffer_bytes: 4 * 1024 * 1024,
         }
     }

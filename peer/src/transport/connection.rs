@@ -25,6 +25,7 @@ use super::config::{FRAME_MAX_BYTES, Limits};
 use super::link::Lane;
 use super::sdp;
 use super::socket::{Inbound, Outbound};
+use super::stun;
 
 /// DTLS that overtakes the last connectivity check is kept until the check is through: a flight or two.
 const EARLY_DATAGRAMS_MAX: usize = 8;
@@ -85,6 +86,7 @@ pub(super) struct Connection {
     candidate_max_bytes: usize,
     reachable: bool,
     early: Vec<Inbound>,
+    nomination: Option<Inbound>,
 }
 
 impl Connection {
@@ -113,6 +115,7 @@ impl Connection {
             candidate_max_bytes: limits.candidate_max_bytes,
             reachable: false,
             early: Vec::new(),
+            nomination: None,
         })
     }
 
@@ -162,6 +165,25 @@ impl Connection {
             }
             return;
         }
+        if self.reachable {
+            return self.read(now, datagram);
+        }
+        // The crate leaves a nomination unanswered until its own check of the pair has succeeded, and the
+        // peer repeats it only after 50 ms. So it is kept and shown again after the next response.
+        let from = datagram.from;
+        if stun::nominates(&datagram.bytes) {
+            let Inbound { from, to, bytes } = &datagram;
+            self.nomination = Some(Inbound { from: *from, to: *to, bytes: bytes.clone() });
+            self.read(now, datagram);
+        } else {
+            self.read(now, datagram);
+            if let Some(nomination) = self.nomination.take_if(|nomination| nomination.from == from) {
+                self.read(now, nomination);
+            }
+        }
+    }
+
+    fn read(&mut self, now: Instant, datagram: Inbound) {
         let Some(local_addr) = self.local.primary(datagram.from.is_ipv4()) else { return };
         let transport = TransportContext {
             local_addr,
@@ -315,7 +337,7 @@ fn open_lane(inner: &mut RTCPeerConnection, lane: Lane) -> Result<RTCDataChannel
         Lane::Eager => {
             let init = RTCDataChannelInit {
                 ordered: false,
-                max_retransmits: Some(0),
+                max_retransmits: Some(1),
                 negotiated: Some(0),
                 ..Default::default()
             };

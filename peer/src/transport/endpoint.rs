@@ -16,7 +16,6 @@ use super::link::{Link, LinkEvents, Shared};
 use super::receive;
 use super::routes::{LinkId, Routes};
 use super::socket::{Inbound, MuxSocket};
-use super::stun::Responder;
 
 /// Why an endpoint could not be made, or a link not be started.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +70,7 @@ enum Beginning {
 }
 
 impl Endpoint {
-    /// Binds the socket and starts to answer STUN questions. Needs a tokio runtime.
+    /// Binds the socket. Needs a tokio runtime.
     pub async fn bind(config: EndpointConfig) -> Result<Self, EndpointError> {
         let EndpointConfig { bind, announce, limits } = config;
         let socket = MuxSocket::bind(bind, limits.socket_buffer_bytes)
@@ -79,8 +78,7 @@ impl Endpoint {
         let socket = Arc::new(socket);
         let announced = addresses::announced(&announce, socket.local_addr());
         let routes = Arc::new(Mutex::new(Routes::new(limits.links_max, limits.remote_addresses_max)));
-        let responder = Responder::new(Instant::now(), limits.stun_per_second_max, limits.stun_addresses_max);
-        let receiver = tokio::spawn(receive::receive(Arc::clone(&socket), Arc::clone(&routes), responder));
+        let receiver = tokio::spawn(receive::receive(Arc::clone(&socket), Arc::clone(&routes)));
         let inner = Inner { socket, routes, announced, limits, receiver: receiver.abort_handle() };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -1,5 +1,8 @@
 //! What the transport's tests share: endpoints on loopback, linked pairs, readers that do not wait for ever.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
+#![allow(dead_code, missing_docs, reason = "each test binary uses a part of it")]
+
 use std::future::Future;
 use std::time::Duration;
 
