@@ -1,25 +1,551 @@
-//! Stub.
-use crate::*;
-/// One participant's own state.
-pub struct Swarm;
-#[allow(unused_variables, missing_docs)]
+//! The engine: one participant's own state. This file holds it together and keeps its timers; what it does with a
+//! message from the tracker is in `session`, with a frame from a neighbor in `exchange`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use wire::session::{FromPeer, Report};
+use wire::{ChannelId, Epoch, Frame, PeerId, StreamHeader, StripeSet, Verifier};
+
+use crate::assembly::Assembly;
+use crate::clock::Clock;
+use crate::feeds::{Change, Feeds};
+use crate::neighbor::Neighbor;
+use crate::repair::{Candidates, Repair, RepairClock};
+use crate::rng::Rng;
+use crate::store::Store;
+use crate::{
+    ByteCounts, Config, Identity, Input, Lane, Output, Phase, PieceCounts, Role, Stats, Timestamp, Violation,
+};
+
+/// Timers' grain while media flows: a fifth of the shortest wait in [`Config`].
+const TICK: Duration = Duration::from_millis(50);
+
+/// Timers' grain while nothing flows.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+
+/// No piece for this long: nothing flows.
+pub(crate) const QUIET: Duration = Duration::from_millis(1_500);
+
+const HAVE_EVERY: Duration = Duration::from_millis(200);
+const PING_EVERY: Duration = Duration::from_secs(1);
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// A HAVE describes this much of the newest media: the window in which repairs happen.
+const HAVE_SPAN_MS: u32 = 2_500;
+
+/// Stream headers kept: the current one, and those that pieces on their way may still need.
+const GENERATIONS_KEPT: usize = 4;
+
+/// A link that is not open after this long never will be; the shell should have said so before.
+const OPENING_MAX: Duration = Duration::from_secs(20);
+
+/// Requests that one neighbor may have open: a round trip's worth of a stripe.
+const OUTSTANDING_MAX: usize = 16;
+
+/// Pieces older than target lag and this are not pushed any more.
+const STALE_MARGIN_MS: u32 = 500;
+
+/// How long a broadcaster that vanished is waited for before its channel counts as offline.
+const RETURN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Outputs that wait to be polled; a shell that never polls loses the oldest.
+const OUTPUTS_MAX: usize = 1 << 16;
+
+/// One participant's own state. See the crate's page.
+pub struct Swarm {
+    pub(crate) config: Config,
+    pub(crate) identity: Identity,
+    pub(crate) peer: PeerId,
+    pub(crate) rng: Rng,
+    pub(crate) clock: Clock,
+    pub(crate) verifier: Option<Verifier>,
+    pub(crate) session: Session,
+    pub(crate) sharing: bool,
+    pub(crate) source: Option<PeerId>,
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) headers: BTreeMap<u16, (StreamHeader, Bytes)>,
+    pub(crate) shown_generation: Option<u16>,
+    pub(crate) store: Store,
+    pub(crate) assembly: Assembly,
+    pub(crate) repair: Repair,
+    pub(crate) feeds: Feeds,
+    pub(crate) neighbors: BTreeMap<PeerId, Neighbor>,
+    pub(crate) links: Links,
+    pub(crate) playhead: Option<Playhead>,
+    pub(crate) offline: Option<Offline>,
+    pub(crate) fed_at: Option<Timestamp>,
+    pub(crate) egress: Egress,
+    pub(crate) bytes: ByteCounts,
+    pub(crate) pieces: PieceCounts,
+    pub(crate) control_bytes: u64,
+    pub(crate) uploaded_bytes: u64,
+    pub(crate) uploaded_to_relay_bytes: u64,
+    pub(crate) viewers: u32,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+}
+
+/// The way to the tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Session {
+    Closed,
+    /// Open; no welcome yet.
+    Joining,
+    Welcomed,
+}
+
+/// Links that are being made, and the budget for making them.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    /// Being made since; an attempt that says nothing is forgotten.
+    pub(crate) opening: BTreeMap<PeerId, Timestamp>,
+    /// When links were made, within the last hour.
+    pub(crate) created: VecDeque<Timestamp>,
+    /// Dropped for a violation: not linked again.
+    pub(crate) banned: BTreeMap<PeerId, Timestamp>,
+}
+
+/// What the viewer's screen showed, and when it said so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Playhead {
+    pub(crate) media_ms: u32,
+    pub(crate) at: Timestamp,
+    pub(crate) stalled: bool,
+}
+
+/// The tracker says that the broadcaster is not there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offline {
+    pub(crate) ended: bool,
+    pub(crate) since: Timestamp,
+}
+
+/// Bits sent over the last second, for a relay's budget.
+#[derive(Debug, Default)]
+pub(crate) struct Egress {
+    window: Option<Timestamp>,
+    bytes: u64,
+    pub(crate) bps: u64,
+}
+
+#[derive(Debug, Default)]
+struct Timers {
+    tick: Timestamp,
+    have: Timestamp,
+    ping: Timestamp,
+    report: Timestamp,
+}
+
 impl Swarm {
-    pub fn new(config: Config, identity: Identity, seed: u64) -> Self { todo!() }
-    /// Takes note of what happened.
-    pub fn handle(&mut self, now: Timestamp, input: Input) { todo!() }
-    /// Decisions, oldest first.
-    pub fn poll_output(&mut self) -> Option<Output> { todo!() }
-    /// When to say [`Input::Wake`].
-    pub fn poll_timeout(&self) -> Option<Timestamp> { todo!() }
-    pub fn stats(&self) -> Stats { todo!() }
-    /// Where the viewer stands.
-    pub fn phase(&self, now: Timestamp) -> Phase { todo!() }
+    /// A participant that knows nobody. The seed spreads choices; the same one repeats them.
+    pub fn new(config: Config, identity: Identity, seed: u64) -> Self {
+        let verifier = identity.expected.and_then(|channel| Verifier::new(channel).ok());
+        let peer = if identity.role == Role::Relay { PeerId::RELAY } else { identity.secret.peer() };
+        Swarm {
+            config,
+            identity,
+            peer,
+            rng: Rng::seeded(seed),
+            clock: Clock::default(),
+            verifier,
+            session: Session::Closed,
+            sharing: true,
+            source: None,
+            epoch: None,
+            headers: BTreeMap::new(),
+            shown_generation: None,
+            store: Store::default(),
+            assembly: Assembly::default(),
+            repair: Repair::default(),
+            feeds: Feeds::new(),
+            neighbors: BTreeMap::new(),
+            links: Links::default(),
+            playhead: None,
+            offline: None,
+            fed_at: None,
+            egress: Egress::default(),
+            bytes: ByteCounts::default(),
+            pieces: PieceCounts::default(),
+            control_bytes: 0,
+            uploaded_bytes: 0,
+            uploaded_to_relay_bytes: 0,
+            viewers: 0,
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes note of what happened and decides what to do: see [`poll_output`](Self::poll_output).
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::SessionOpened => self.session_opened(now),
+            Input::SessionClosed => self.session_closed(now),
+            Input::Told(message) => self.told(now, message),
+            Input::LinkOpened { peer } => self.link_opened(now, peer),
+            Input::LinkClosed { peer } => self.link_closed(now, peer),
+            Input::Frame { peer, bytes } => self.frame(now, peer, bytes),
+            Input::Queued { peer, bytes } => self.queued(peer, bytes),
+            Input::Signal { peer, signal } => self.tell(FromPeer::Signal { to: peer, signal }),
+            Input::Publish(piece) => self.store_piece(now, piece, None),
+            Input::PublishStream(header, frame) => self.take_header(now, header, frame, None),
+            Input::PublishEnd => self.tell(FromPeer::Ended),
+            Input::Sharing(on) => self.set_sharing(now, on),
+            Input::Playhead { media_ms, stalled } => {
+                self.playhead = Some(Playhead { media_ms, at: now, stalled });
+            }
+            Input::Wake => {}
+        }
+        if now >= self.timers.tick {
+            self.tick(now);
+        }
+    }
+
+    /// The next decision, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to say [`Input::Wake`]. Any input does as well.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        (!self.neighbors.is_empty()).then_some(self.timers.tick)
+    }
+
     /// The channel, once known.
-    pub fn channel(&self) -> Option<wire::ChannelId> { todo!() }
-    /// Current broadcast's parameters, once known.
-    pub fn stream(&self) -> Option<&wire::StreamHeader> { todo!() }
-    /// Media time (ms since epoch) of what is captured at this moment, by the tracker's clock: Playout's live_ms.
-    pub fn live_ms(&self, now: Timestamp) -> Option<i64> { todo!() }
-    /// The tracker's Unix time in ms, once known (after Hello or Welcome).
-    pub fn tracker_time_ms(&self, now: Timestamp) -> Option<u64> { todo!() }
+    pub fn channel(&self) -> Option<ChannelId> {
+        self.verifier.as_ref().map(Verifier::channel)
+    }
+
+    /// This participant's own id.
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// The newest stream header of the broadcast.
+    pub fn stream(&self) -> Option<&StreamHeader> {
+        self.headers.last_key_value().map(|(_, (header, _))| header)
+    }
+
+    /// The tracker's Unix time in milliseconds, once it has been heard.
+    pub fn tracker_time_ms(&self, now: Timestamp) -> Option<u64> {
+        self.clock.tracker_ms(now).and_then(|ms| u64::try_from(ms).ok())
+    }
+
+    /// Media time of what is being captured at this moment, in milliseconds since the epoch.
+    pub fn live_ms(&self, now: Timestamp) -> Option<i64> {
+        Some(self.clock.tracker_ms(now)? - i64::try_from(self.epoch?.0).ok()?)
+    }
+
+    /// Where the viewer stands.
+    pub fn phase(&self, now: Timestamp) -> Phase {
+        let quiet = self.fed_at.is_none_or(|fed_at| now.since(fed_at) > QUIET);
+        let playing = self.playhead.is_some_and(|playhead| !playhead.stalled);
+        if self.assembly.delivered > 0 && !quiet {
+            return if self.playhead.is_some_and(|playhead| playhead.stalled) {
+                Phase::Buffering
+            } else {
+                Phase::Live
+            };
+        }
+        match (self.session, self.offline) {
+            (_, Some(offline)) if offline.ended || now.since(offline.since) > RETURN_WITHIN => Phase::Offline,
+            (_, Some(_)) if self.assembly.delivered > 0 => Phase::Reconnecting,
+            (_, Some(_)) => Phase::Offline,
+            (Session::Welcomed, None) if self.fed_at.is_none() => Phase::FindingPeers,
+            (Session::Welcomed, None) if playing => Phase::Buffering,
+            (_, None) if self.fed_at.is_some() => Phase::Reconnecting,
+            _ => Phase::Connecting,
+        }
+    }
+
+    /// Counters and links.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            bytes: self.bytes,
+            uploaded_bytes: self.uploaded_bytes,
+            uploaded_to_relay_bytes: self.uploaded_to_relay_bytes,
+            pieces: self.pieces,
+            links: self.neighbors.values().map(Neighbor::stats).collect(),
+            control_bytes: self.control_bytes,
+            chunks: self.assembly.delivered,
+            chunks_skipped: self.assembly.skipped,
+            viewers: self.viewers,
+        }
+    }
+
+    // What the parts of the engine share.
+
+    pub(crate) fn push_output(&mut self, output: Output) {
+        if self.outputs.len() >= OUTPUTS_MAX {
+            self.outputs.pop_front();
+        }
+        self.outputs.push_back(output);
+    }
+
+    /// Says something to the tracker, if it can hear.
+    pub(crate) fn tell(&mut self, message: FromPeer) {
+        if self.session != Session::Closed {
+            self.push_output(Output::Tell(message));
+        }
+    }
+
+    pub(crate) fn send(&mut self, peer: PeerId, frame: &Frame) {
+        let frame = frame.encode();
+        self.control_bytes += frame.len() as u64;
+        self.push_output(Output::Send { peer, lane: Lane::Control, frame });
+    }
+
+    pub(crate) fn stripes(&self) -> u8 {
+        self.stream().map_or(wire::limits::STRIPES_MAX, |header| header.stripes)
+    }
+
+    /// What stands in for a parent: the relay; for the relay itself, the source.
+    pub(crate) fn fallback(&self) -> Option<PeerId> {
+        match self.identity.role {
+            Role::Source => None,
+            Role::Relay => self.source.filter(|source| self.neighbors.contains_key(source)),
+            Role::Viewer => self.neighbors.contains_key(&PeerId::RELAY).then_some(PeerId::RELAY),
+        }
+    }
+
+    /// Drops a peer that broke the rules. A relay is kept, as nobody else can take its place.
+    pub(crate) fn violated(&mut self, now: Timestamp, peer: PeerId, violation: Violation) {
+        self.push_output(Output::Violation { peer, violation });
+        if peer == PeerId::RELAY || self.identity.role == Role::Relay && Some(peer) == self.source {
+            return;
+        }
+        self.links.banned.insert(peer, now);
+        if self.links.banned.len() > 256 {
+            self.links.banned.pop_first();
+        }
+        let stripes = self.feeds_of(peer);
+        self.tell(FromPeer::Orphaned { stripes, failed: peer });
+        self.push_output(Output::CloseLink { peer });
+        self.link_closed(now, peer);
+    }
+
+    pub(crate) fn feeds_of(&self, peer: PeerId) -> StripeSet {
+        (0..self.stripes()).filter(|&stripe| self.feeds.stripe(stripe).active == Some(peer)).collect()
+    }
+
+    pub(crate) fn reconsider_feeds(&mut self, now: Timestamp) {
+        let neighbors = &self.neighbors;
+        let linked = |peer: PeerId| neighbors.contains_key(&peer);
+        let changes = self.feeds.reconsider(now, self.stripes(), self.fallback(), linked);
+        self.apply(changes);
+    }
+
+    /// Turns changes of feeds into frames, one for each peer and direction.
+    pub(crate) fn apply(&mut self, changes: Vec<Change>) {
+        let mut complaints: BTreeMap<PeerId, StripeSet> = BTreeMap::new();
+        let mut stops: BTreeMap<PeerId, StripeSet> = BTreeMap::new();
+        let mut starts: BTreeMap<PeerId, StripeSet> = BTreeMap::new();
+        for change in changes {
+            let (of, peer, stripe) = match change {
+                Change::Subscribe(peer, stripe) => (&mut starts, peer, stripe),
+                Change::Unsubscribe(peer, stripe) => (&mut stops, peer, stripe),
+                Change::Complain(peer, stripe) => (&mut complaints, peer, stripe),
+            };
+            let stripes = of.entry(peer).or_default();
+            *stripes = stripes.with(StripeSet::only(stripe));
+        }
+        stops.into_iter().for_each(|(peer, stripes)| self.unsubscribe(peer, stripes));
+        starts.into_iter().for_each(|(peer, stripes)| self.subscribe(peer, stripes));
+        for (failed, stripes) in complaints {
+            self.tell(FromPeer::Orphaned { stripes, failed });
+        }
+    }
+
+    fn unsubscribe(&mut self, peer: PeerId, stripes: StripeSet) {
+        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        neighbor.feeds = neighbor.feeds.without(stripes);
+        self.send(peer, &Frame::Unsubscribe { stripes });
+    }
+
+    fn subscribe(&mut self, peer: PeerId, stripes: StripeSet) {
+        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        neighbor.feeds = neighbor.feeds.with(stripes);
+        let newest = stripes.iter().filter_map(|stripe| self.feeds.stripe(stripe).newest).max();
+        let fresh = self.store.newest_ms().saturating_sub(newest.map_or(0, |seq| self.store.time_of(seq)));
+        let from = match newest {
+            Some(newest) if fresh < 2_000 && !self.is_quiet_for_long() => newest.saturating_add(1),
+            _ => wire::JOIN_POINT,
+        };
+        self.send(peer, &Frame::Subscribe { stripes, from });
+    }
+
+    /// So long without media that going on from the old place would only fetch what is too late.
+    fn is_quiet_for_long(&self) -> bool {
+        self.fed_at.is_none_or(|fed_at| self.timers.tick.since(fed_at) > QUIET * 2)
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let flowing = self.fed_at.is_some_and(|fed_at| now.since(fed_at) < QUIET);
+        if flowing {
+            self.silence_check(now);
+        } else {
+            self.feeds.excuse(now);
+        }
+        if self.identity.role != Role::Source {
+            self.reconsider_feeds(now);
+            self.ask_for_missing(now);
+        }
+        if self.identity.role == Role::Viewer {
+            self.deliver(now);
+            self.say_have(now);
+            self.report(now);
+        }
+        self.ping(now);
+        self.egress.roll(now);
+        self.links.opening.retain(|_, since| now.since(*since) < OPENING_MAX);
+        self.timers.tick = now + if flowing || !self.repair.is_empty() { TICK } else { IDLE_TICK };
+    }
+
+    /// A feed that is silent while newer pieces are known to exist is given up.
+    fn silence_check(&mut self, now: Timestamp) {
+        if self.identity.role != Role::Viewer {
+            return;
+        }
+        let stripes = self.stripes();
+        let newest = self.store.newest().unwrap_or(0);
+        for stripe in 0..stripes {
+            let feed = self.feeds.stripe(stripe);
+            let behind = feed.newest.is_some_and(|mine| mine + 2 * u32::from(stripes) < newest);
+            let silent = now.since(feed.fed_at) > self.config.feed_silence && behind;
+            if let Some(active) = feed.active.filter(|&active| silent && active != PeerId::RELAY) {
+                self.feeds.shun(now, active, StripeSet::only(stripe));
+                self.apply(vec![Change::Unsubscribe(active, stripe), Change::Complain(active, stripe)]);
+            }
+        }
+    }
+
+    fn ask_for_missing(&mut self, now: Timestamp) {
+        let relay = self.fallback();
+        let relaying = self.identity.role == Role::Relay;
+        let clock = RepairClock {
+            // What the relay lacks, nobody else has: it asks at once.
+            first: if relaying { TICK } else { self.config.repair_after },
+            again: self.config.repair_again_after,
+            relay_before_deadline: self.config.relay_before_deadline,
+        };
+        let Some(epoch) = self.epoch else { return };
+        let (neighbors, store) = (&self.neighbors, &self.store);
+        let playhead = self.playhead;
+        let holder = |seq: u32, but: Option<PeerId>| {
+            let fit = |n: &&Neighbor| {
+                n.role == Role::Viewer
+                    && Some(n.peer) != but
+                    && n.outstanding < OUTSTANDING_MAX
+                    && n.holdings.contains(seq)
+            };
+            neighbors.values().filter(fit).min_by_key(|n| (n.outstanding, n.rtt)).map(|n| n.peer)
+        };
+        let time_left = |seq: u32| {
+            let playhead = playhead?;
+            let shown_ms = u64::from(playhead.media_ms) + now.since(playhead.at).as_millis() as u64;
+            Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms)))
+        };
+        let with = Candidates { holder: &holder, relay, time_left: &time_left };
+        let mut by_peer: BTreeMap<PeerId, Vec<u32>> = BTreeMap::new();
+        for (peer, seq) in self.repair.ask(now, clock, &with) {
+            by_peer.entry(peer).or_default().push(seq);
+        }
+        for (peer, pieces) in by_peer {
+            if let Some(neighbor) = self.neighbors.get_mut(&peer) {
+                neighbor.outstanding += pieces.len();
+            }
+            for pieces in pieces.chunks(wire::limits::REQUEST_MAX) {
+                self.send(peer, &Frame::Request { epoch, pieces: pieces.to_vec() });
+            }
+        }
+    }
+
+    fn say_have(&mut self, now: Timestamp) {
+        if now < self.timers.have {
+            return;
+        }
+        self.timers.have = now + HAVE_EVERY;
+        let (Some(epoch), Some((base, bitmap))) = (self.epoch, self.store.have(HAVE_SPAN_MS)) else { return };
+        let have = Frame::Have { epoch, base, bitmap };
+        for peer in self.viewers_linked() {
+            self.send(peer, &have);
+        }
+    }
+
+    pub(crate) fn viewers_linked(&self) -> Vec<PeerId> {
+        self.neighbors.values().filter(|n| n.role == Role::Viewer).map(|n| n.peer).collect()
+    }
+
+    /// Direct links are probed, by the side with the lower id or to a relay never: TCP knows by itself.
+    fn ping(&mut self, now: Timestamp) {
+        if now < self.timers.ping || self.identity.role == Role::Relay {
+            return;
+        }
+        self.timers.ping = now + PING_EVERY;
+        self.neighbors.values_mut().for_each(Neighbor::forgive);
+        let direct = self.neighbors.values_mut().filter(|neighbor| neighbor.peer != PeerId::RELAY);
+        let nonce = self.rng.next() as u32;
+        let pings: Vec<_> = direct.map(|neighbor| (neighbor.peer, neighbor.ping(now, nonce))).collect();
+        pings.iter().for_each(|(peer, ping)| self.send(*peer, ping));
+    }
+
+    fn report(&mut self, now: Timestamp) {
+        if now < self.timers.report || self.session != Session::Welcomed {
+            return;
+        }
+        self.timers.report = now + REPORT_EVERY;
+        let report = self.own_report();
+        self.tell(FromPeer::Report(report));
+    }
+
+    /// Say the report at the next tick: something has changed.
+    pub(crate) fn report_soon(&mut self, now: Timestamp) {
+        self.timers.report = self.timers.report.min(now + TICK);
+    }
+
+    pub(crate) fn own_report(&mut self) -> Report {
+        let direct = || self.neighbors.values().filter(|neighbor| neighbor.peer != PeerId::RELAY);
+        let saturated = direct().any(|neighbor| neighbor.saturated);
+        let acknowledged: u64 = direct().map(|neighbor| neighbor.acknowledged_bps).sum();
+        let links: Vec<_> =
+            direct().map(|neighbor| neighbor.peer).take(wire::limits::NEIGHBORS_MAX).collect();
+        self.neighbors.values_mut().for_each(|neighbor| neighbor.saturated = false);
+        Report {
+            // Only a link that had to wait has shown what it can carry.
+            capacity_bps: saturated.then(|| u32::try_from(acknowledged).unwrap_or(u32::MAX)),
+            links,
+            feeds: self.feeds.active(self.stripes()),
+            from_viewers: self.bytes.viewers,
+            from_source: self.bytes.source,
+            from_relay: self.bytes.relay,
+        }
+    }
+
+    /// Media older than this is of no use to a neighbor.
+    pub(crate) fn stale_ms(&self) -> u32 {
+        let lag_ms = self.stream().map_or(1_500, |header| u32::from(header.target_lag_ms));
+        self.store.newest_ms().saturating_sub(lag_ms + STALE_MARGIN_MS)
+    }
+
+    pub(crate) fn keep_headers(&mut self) {
+        while self.headers.len() > GENERATIONS_KEPT {
+            self.headers.pop_first();
+        }
+    }
+}
+
+impl Egress {
+    pub(crate) fn count(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    fn roll(&mut self, now: Timestamp) {
+        let elapsed = now.since(self.window.unwrap_or(now));
+        if self.window.is_none() || elapsed >= Duration::from_secs(1) {
+            self.bps = (self.bytes * 8_000_000).checked_div(elapsed.as_micros() as u64).unwrap_or(0);
+            self.bytes = 0;
+            self.window = Some(now);
+        }
+    }
 }

@@ -10,8 +10,8 @@
 
 mod assembly;
 mod clock;
-mod delivery;
 mod engine;
+mod exchange;
 mod feeds;
 mod io;
 mod neighbor;
@@ -19,6 +19,7 @@ mod playout;
 mod repair;
 mod rng;
 mod roster;
+mod session;
 mod stats;
 mod store;
 mod time;

@@ -1,1 +1,203 @@
-//! Stub.
+//! A remote peer that we hold a link to: what it wants, what it holds, and what waits to be sent to it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use wire::{Frame, PeerId, Piece, StripeSet};
+
+use crate::store::{Holdings, Store};
+use crate::{Lane, LinkStats, Role, Timestamp, stats};
+
+/// Pieces that may wait for one link: more than a join's burst at 20 Mb/s. The oldest leave first.
+const OUTBOX_MAX: usize = 2048;
+
+/// Pieces a second that may come without being asked for: those on their way when a feed is stopped.
+const UNSOLICITED_FORGIVEN: u32 = 32;
+
+/// Bytes above a control message's that a link's transport may hold before pieces wait. Control is never held back.
+const FRAME_OVERHEAD: usize = 16;
+
+/// Acknowledged bytes are compared over at least this long.
+const CAPACITY_WINDOW: Duration = Duration::from_secs(2);
+
+/// A piece that waits for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    pub(crate) seq: u32,
+    /// Asked for, so sent reliably.
+    pub(crate) repair: bool,
+}
+
+/// One link's state.
+#[derive(Debug)]
+pub(crate) struct Neighbor {
+    pub(crate) peer: PeerId,
+    pub(crate) role: Role,
+    /// Stripes that it wants pushed.
+    pub(crate) pushes: StripeSet,
+    /// Stripes that we have asked it to push.
+    pub(crate) feeds: StripeSet,
+    pub(crate) holdings: Holdings,
+    pub(crate) rtt: Option<Duration>,
+    /// Requests that it has not answered.
+    pub(crate) outstanding: usize,
+    /// Pieces that came without being asked for, lately.
+    pub(crate) unsolicited: u32,
+    outbox: VecDeque<Outgoing>,
+    queued_bytes: usize,
+    received_bytes: u64,
+    received_pieces_bytes: u64,
+    sent_bytes: u64,
+    ping: Option<(u32, Timestamp)>,
+    acknowledged: Option<(u64, Timestamp)>,
+    /// Acknowledged upload over the last window, in bits a second.
+    pub(crate) acknowledged_bps: u64,
+    /// Pieces had to wait in that window: the link, or the uplink, was full.
+    pub(crate) saturated: bool,
+}
+
+impl Neighbor {
+    pub(crate) fn new(peer: PeerId, role: Role) -> Self {
+        Neighbor {
+            peer,
+            role,
+            pushes: StripeSet::EMPTY,
+            feeds: StripeSet::EMPTY,
+            holdings: Holdings::default(),
+            rtt: None,
+            outstanding: 0,
+            unsolicited: 0,
+            outbox: VecDeque::new(),
+            queued_bytes: 0,
+            received_bytes: 0,
+            received_pieces_bytes: 0,
+            sent_bytes: 0,
+            ping: None,
+            acknowledged: None,
+            acknowledged_bps: 0,
+            saturated: false,
+        }
+    }
+
+    /// Puts a piece in line. Repairs go first: somebody's playhead waits for them.
+    pub(crate) fn enqueue(&mut self, outgoing: Outgoing) {
+        if self.outbox.len() >= OUTBOX_MAX {
+            self.outbox.pop_front();
+        }
+        if outgoing.repair {
+            let behind = self.outbox.iter().take_while(|waiting| waiting.repair).count();
+            self.outbox.insert(behind, outgoing);
+        } else {
+            self.outbox.push_back(outgoing);
+        }
+    }
+
+    /// The next piece that may go now: held, not stale, not known to be there, and within the link's queue.
+    pub(crate) fn next_piece(
+        &mut self,
+        store: &Store,
+        queue_bytes: usize,
+        stale_ms: u32,
+    ) -> Option<(Piece, Lane)> {
+        loop {
+            if self.outbox.is_empty() {
+                return None;
+            }
+            if self.queued_bytes >= queue_bytes {
+                self.saturated = true;
+                return None;
+            }
+            let outgoing = self.outbox.pop_front()?;
+            let Some(piece) = store.piece(outgoing.seq) else { continue };
+            let wanted =
+                outgoing.repair || !self.holdings.contains(outgoing.seq) && piece.header.time_ms >= stale_ms;
+            if wanted {
+                let lane = if outgoing.repair { Lane::Control } else { Lane::Eager };
+                self.holdings.insert(piece.header.epoch, outgoing.seq);
+                self.sent_bytes += piece.frame().len() as u64;
+                self.queued_bytes += piece.frame().len() + FRAME_OVERHEAD;
+                return Some((piece.clone(), lane));
+            }
+        }
+    }
+
+    /// The peer has these from elsewhere.
+    pub(crate) fn cancel(&mut self, pieces: &[u32]) {
+        self.outbox.retain(|waiting| !pieces.contains(&waiting.seq));
+    }
+
+    /// Pieces of a stripe that is no longer wanted, or of a broadcast that is over.
+    pub(crate) fn drop_waiting(&mut self, stripes: StripeSet, of: u8) {
+        let unwanted = |seq: u32| stripes.contains((seq % u32::from(of.max(1))) as u8);
+        self.outbox.retain(|waiting| waiting.repair || !unwanted(waiting.seq));
+    }
+
+    /// Another broadcast begins: numbers start anew.
+    pub(crate) fn restart(&mut self) {
+        self.outbox.clear();
+        self.holdings = Holdings::default();
+        self.outstanding = 0;
+    }
+
+    /// A second has passed: some of what came unasked is forgiven.
+    pub(crate) fn forgive(&mut self) {
+        self.unsolicited = self.unsolicited.saturating_sub(UNSOLICITED_FORGIVEN);
+    }
+
+    pub(crate) fn queued(&mut self, bytes: usize) {
+        self.queued_bytes = bytes;
+    }
+
+    pub(crate) fn note_received(&mut self, frame: &Bytes, is_piece: bool) {
+        self.received_bytes += frame.len() as u64;
+        if is_piece {
+            self.received_pieces_bytes += frame.len() as u64;
+        }
+    }
+
+    pub(crate) fn ping(&mut self, now: Timestamp, nonce: u32) -> Frame {
+        self.ping = Some((nonce, now));
+        Frame::Ping { nonce, received: self.received_bytes }
+    }
+
+    pub(crate) fn pong(&mut self, now: Timestamp, nonce: u32, received: u64) -> Frame {
+        self.acknowledge(now, received);
+        Frame::Pong { nonce, received: self.received_bytes }
+    }
+
+    pub(crate) fn ponged(&mut self, now: Timestamp, nonce: u32, received: u64) {
+        if let Some((_, sent)) = self.ping.take_if(|(expected, _)| *expected == nonce) {
+            let sample = now.since(sent);
+            self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
+        }
+        self.acknowledge(now, received);
+    }
+
+    /// What the other side says it got cannot be more than what was sent.
+    fn acknowledge(&mut self, now: Timestamp, received: u64) {
+        let Some((before, since)) = self.acknowledged else {
+            self.acknowledged = Some((received, now));
+            return;
+        };
+        let elapsed = now.since(since);
+        if elapsed < CAPACITY_WINDOW {
+            return;
+        }
+        let claimed_bps = received.saturating_sub(before) as u128 * 8_000_000 / elapsed.as_micros().max(1);
+        self.acknowledged_bps = u64::try_from(claimed_bps).unwrap_or(u64::MAX).min(1 << 36);
+        self.acknowledged = Some((received, now));
+    }
+
+    pub(crate) fn stats(&self) -> LinkStats {
+        LinkStats {
+            peer: self.peer,
+            kind: self.role,
+            stripes_in: stats::list(self.feeds),
+            stripes_out: stats::list(self.pushes),
+            rtt_ms: self.rtt.map(|rtt| rtt.as_millis() as u32),
+            received_bytes: self.received_pieces_bytes,
+            sent_bytes: self.sent_bytes,
+        }
+    }
+}

@@ -195,7 +195,7 @@ mod tests {
         let mut playout = started(8_500, 10_000);
         let buffered = [(0, 10_000)];
         assert_eq!(playout.steer(view(10_100, 8_590, &buffered)).rate, 1.0);
-        assert_eq!(playout.steer(view(10_200, 8_400, &buffered)).rate, 1.03);
+        assert_eq!(playout.steer(view(10_200, 8_340, &buffered)).rate, 1.03);
         assert_eq!(playout.steer(view(10_300, 9_900, &buffered)).rate, 0.95);
     }
 

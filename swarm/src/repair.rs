@@ -1,1 +1,235 @@
-//! Stub.
+//! Pieces that should be here and are not: whom to ask, and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use wire::PeerId;
+
+use crate::Timestamp;
+use crate::store::WINDOW_PIECES;
+
+/// A neighbor that was asked in vain twice is not asked a third time: then it is the relay's turn.
+const NEIGHBORS_ASKED_MAX: u8 = 2;
+
+/// The relay is asked again after this long: its answer may sit in a full socket.
+const RELAY_AGAIN: Duration = Duration::from_millis(600);
+
+/// One missing piece.
+#[derive(Debug, Clone)]
+pub(crate) struct Missing {
+    /// When it was first known to exist: its turn on its stripe.
+    due: Timestamp,
+    asked: Option<(PeerId, Timestamp)>,
+    /// Who was asked last, whatever came of it.
+    last: Option<PeerId>,
+    /// Neighbors asked so far.
+    tries: u8,
+}
+
+/// How long to wait, as the configuration has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RepairClock {
+    pub(crate) first: Duration,
+    pub(crate) again: Duration,
+    pub(crate) relay_before_deadline: Duration,
+}
+
+/// Whom a missing piece may be asked of.
+pub(crate) struct Candidates<'a> {
+    /// A neighbor known to hold it, other than the given one, with requests to spare.
+    pub(crate) holder: &'a dyn Fn(u32, Option<PeerId>) -> Option<PeerId>,
+    /// The relay, where it can be reached.
+    pub(crate) relay: Option<PeerId>,
+    /// Time left until the piece is needed on screen; `None`: unknown, so at once.
+    pub(crate) time_left: &'a dyn Fn(u32) -> Option<Duration>,
+}
+
+/// All missing pieces of a broadcast.
+#[derive(Debug, Default)]
+pub(crate) struct Repair {
+    missing: BTreeMap<u32, Missing>,
+    /// Every number below this is either held, missing or unwanted.
+    known: Option<u32>,
+}
+
+impl Repair {
+    /// Piece `seq` exists: all between the last known one and it do, too. Unless `from` says where interest begins.
+    pub(crate) fn exists(&mut self, now: Timestamp, seq: u32, from: u32) {
+        let Some(next) = seq.checked_add(1) else { return };
+        let start = self.known.unwrap_or(from).max(from).max(next.saturating_sub(WINDOW_PIECES));
+        for number in start..next {
+            self.missing.insert(number, Missing { due: now, asked: None, last: None, tries: 0 });
+        }
+        self.known = self.known.max(Some(next));
+    }
+
+    /// Piece `seq` has come. Returns whom it was asked of, if it was.
+    pub(crate) fn arrived(&mut self, seq: u32) -> Option<Option<PeerId>> {
+        self.missing.remove(&seq).map(|missing| missing.asked.map(|(peer, _)| peer))
+    }
+
+    /// The peer cannot send the piece: the next may be asked at once.
+    pub(crate) fn refused(&mut self, peer: PeerId, seq: u32) {
+        if let Some(missing) = self.missing.get_mut(&seq) {
+            missing.asked.take_if(|(asked, _)| *asked == peer);
+        }
+    }
+
+    /// The peer is gone: what was asked of it must be asked again.
+    pub(crate) fn lost(&mut self, peer: PeerId) {
+        self.missing.values_mut().for_each(|missing| {
+            missing.asked.take_if(|(asked, _)| *asked == peer);
+        });
+    }
+
+    /// Nothing below `floor` is of use any more.
+    pub(crate) fn forget_below(&mut self, floor: u32) {
+        self.missing = self.missing.split_off(&floor);
+    }
+
+    /// Whether the piece was asked of this peer.
+    pub(crate) fn asked_of(&self, seq: u32, peer: PeerId) -> bool {
+        self.missing.get(&seq).and_then(|missing| missing.asked).is_some_and(|(asked, _)| asked == peer)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// What to ask now, and of whom.
+    pub(crate) fn ask(
+        &mut self,
+        now: Timestamp,
+        clock: RepairClock,
+        with: &Candidates<'_>,
+    ) -> Vec<(PeerId, u32)> {
+        let mut requests = Vec::new();
+        for (&seq, missing) in &mut self.missing {
+            if now.since(missing.due) < clock.first {
+                continue;
+            }
+            if let Some(peer) = missing.next(now, seq, clock, with) {
+                missing.asked = Some((peer, now));
+                missing.last = Some(peer);
+                requests.push((peer, seq));
+            }
+        }
+        requests
+    }
+}
+
+impl Missing {
+    fn next(
+        &mut self,
+        now: Timestamp,
+        seq: u32,
+        clock: RepairClock,
+        with: &Candidates<'_>,
+    ) -> Option<PeerId> {
+        let patience = match self.asked {
+            Some((peer, _)) if Some(peer) == with.relay => RELAY_AGAIN,
+            _ => clock.again,
+        };
+        if self.asked.is_some_and(|(_, at)| now.since(at) < patience) {
+            return None;
+        }
+        if self.tries < NEIGHBORS_ASKED_MAX {
+            if let Some(holder) = (with.holder)(seq, self.last) {
+                self.tries += 1;
+                return Some(holder);
+            }
+        }
+        let urgent = (with.time_left)(seq).is_none_or(|left| left <= clock.relay_before_deadline);
+        with.relay.filter(|_| urgent || self.tries >= NEIGHBORS_ASKED_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELAY: PeerId = PeerId::RELAY;
+    const A: PeerId = PeerId(1);
+    const B: PeerId = PeerId(2);
+    const CLOCK: RepairClock = RepairClock {
+        first: Duration::from_millis(250),
+        again: Duration::from_millis(250),
+        relay_before_deadline: Duration::from_millis(400),
+    };
+
+    struct World {
+        repair: Repair,
+        holders: Vec<PeerId>,
+        time_left_ms: u64,
+    }
+
+    impl World {
+        fn missing(seqs: std::ops::Range<u32>) -> World {
+            let mut repair = Repair::default();
+            repair.exists(at(0), seqs.end - 1, seqs.start);
+            World { repair, holders: vec![A, B], time_left_ms: 5_000 }
+        }
+
+        fn ask(&mut self, ms: u64) -> Vec<(PeerId, u32)> {
+            let holders = self.holders.clone();
+            let time_left = Duration::from_millis(self.time_left_ms);
+            let with = Candidates {
+                holder: &|_, but| holders.iter().copied().find(|&holder| Some(holder) != but),
+                relay: Some(RELAY),
+                time_left: &|_| Some(time_left),
+            };
+            self.repair.ask(at(ms), CLOCK, &with)
+        }
+    }
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    #[test]
+    fn one_neighbor_then_another_then_the_relay() {
+        let mut world = World::missing(7..8);
+        assert_eq!(world.ask(249), []);
+        assert_eq!(world.ask(250), [(A, 7)]);
+        assert_eq!(world.ask(499), []);
+        assert_eq!(world.ask(500), [(B, 7)]);
+        assert_eq!(world.ask(750), [(RELAY, 7)]);
+        assert_eq!(world.ask(1_300), []);
+        assert_eq!(world.ask(1_350), [(RELAY, 7)]);
+    }
+
+    #[test]
+    fn without_a_holder_the_relay_waits_for_the_deadline() {
+        let mut world = World::missing(7..8);
+        world.holders.clear();
+        assert_eq!(world.ask(300), []);
+        world.time_left_ms = 400;
+        assert_eq!(world.ask(350), [(RELAY, 7)]);
+    }
+
+    #[test]
+    fn what_has_come_is_not_asked_for() {
+        let mut world = World::missing(5..9);
+        assert_eq!(world.repair.arrived(6), Some(None));
+        assert_eq!(world.ask(250), [(A, 5), (A, 7), (A, 8)]);
+        assert_eq!(world.repair.arrived(7), Some(Some(A)));
+        assert_eq!(world.repair.arrived(7), None);
+    }
+
+    #[test]
+    fn a_refusal_or_a_loss_frees_the_piece_at_once() {
+        let mut world = World::missing(7..8);
+        world.ask(250);
+        world.repair.refused(A, 7);
+        assert_eq!(world.ask(251), [(B, 7)]);
+        world.repair.lost(B);
+        assert_eq!(world.ask(252), [(RELAY, 7)], "two neighbors were tried");
+    }
+
+    #[test]
+    fn a_lying_number_cannot_fill_the_table() {
+        let mut repair = Repair::default();
+        repair.exists(at(0), u32::MAX - 1, 0);
+        assert_eq!(repair.missing.len() as u32, WINDOW_PIECES);
+    }
+}

@@ -46,12 +46,6 @@ impl Reader {
         Ok(self.0.split_to(length))
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let mut array = [0; N];
-        array.copy_from_slice(&self.bytes(N)?);
-        Ok(array)
-    }
-
     /// Reads a byte that this version fixes.
     pub(crate) fn fixed(&mut self, value: u8, field: &'static str) -> Result<(), DecodeError> {
         within(self.u8()? == value, field)

@@ -194,9 +194,12 @@ mod tests {
         let stripes = any::<u16>().prop_map(StripeSet);
         let pieces = prop::collection::vec(any::<u32>(), 0..=REQUEST_MAX);
         prop_oneof![
-            (any::<u64>(), 0u32..1 << 31, prop::collection::vec(any::<u8>(), 0..=HAVE_SPAN_MAX / 8)).prop_map(
-                |(epoch, base, bitmap)| Frame::Have { epoch: Epoch(epoch), base, bitmap: bitmap.into() }
-            ),
+            (any::<u64>(), 0u32..1 << 31, prop::collection::vec(any::<u8>(), 0..=HAVE_SPAN_MAX / 8))
+                .prop_map(|(epoch, base, bitmap)| Frame::Have {
+                    epoch: Epoch(epoch),
+                    base,
+                    bitmap: bitmap.into()
+                }),
             (stripes, any::<u32>()).prop_map(|(stripes, from)| Frame::Subscribe { stripes, from }),
             any::<u16>().prop_map(|bits| Frame::Unsubscribe { stripes: StripeSet(bits) }),
             any::<u16>().prop_map(|bits| Frame::Refuse { stripes: StripeSet(bits) }),

@@ -347,9 +347,13 @@ mod tests {
 
     #[test]
     fn signals_are_bounded() {
-        let signal = |sdp: String| FromPeer::Signal { to: PeerId(1), signal: Signal::Offer { sdp } }.to_text();
+        let signal =
+            |sdp: String| FromPeer::Signal { to: PeerId(1), signal: Signal::Offer { sdp } }.to_text();
         assert!(FromPeer::parse(&signal("v=0".into())).is_ok());
-        assert!(matches!(FromPeer::parse(&signal("x".repeat(SDP_MAX + 1))), Err(SessionError::OverLimit("sdp"))));
+        assert!(matches!(
+            FromPeer::parse(&signal("x".repeat(SDP_MAX + 1))),
+            Err(SessionError::OverLimit("sdp"))
+        ));
         assert!(matches!(FromPeer::parse(&"[".repeat(SESSION_TEXT_MAX + 1)), Err(SessionError::TooLong)));
     }
 

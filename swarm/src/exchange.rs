@@ -1,0 +1,354 @@
+//! What the engine does with its neighbors' frames: check, keep, pass on, hand to the player, answer.
+
+use bytes::Bytes;
+use wire::{Epoch, Frame, JOIN_POINT, PeerId, Piece, StreamHeader, StripeSet};
+
+use crate::engine::Swarm;
+use crate::neighbor::Outgoing;
+use crate::{Lane, Output, Role, Timestamp, Violation};
+
+/// A neighbor's HAVE is believed this far ahead of what is held: two seconds at 250 pieces a second.
+const HAVE_AHEAD_MAX: u32 = 512;
+
+/// A new feed counts as delivering with pieces at most this much older than the newest held.
+const RECENT_MS: u32 = 400;
+
+/// Pieces that nobody asked for, beyond which a neighbor floods. A stopped feed has some on their way.
+const UNSOLICITED_MAX: u32 = 256;
+
+impl Swarm {
+    pub(crate) fn frame(&mut self, now: Timestamp, peer: PeerId, bytes: Bytes) {
+        if !self.neighbors.contains_key(&peer) {
+            return;
+        }
+        let frame = match Frame::decode(bytes.clone()) {
+            Ok(frame) => frame,
+            Err(_) => return self.violated(now, peer, Violation::Malformed),
+        };
+        let is_piece = matches!(frame, Frame::Piece(_));
+        if let Some(neighbor) = self.neighbors.get_mut(&peer) {
+            neighbor.note_received(&bytes, is_piece);
+        }
+        if !is_piece {
+            self.control_bytes += bytes.len() as u64;
+        }
+        match frame {
+            Frame::Piece(piece) => self.piece(now, peer, piece),
+            Frame::Stream(header, frame) => self.take_header(now, header, frame, Some(peer)),
+            Frame::Have { epoch, base, bitmap } => self.have(now, peer, epoch, base, &bitmap),
+            Frame::Subscribe { stripes, from } => self.subscribed(now, peer, stripes, from),
+            Frame::Unsubscribe { stripes } => self.unsubscribed(peer, stripes),
+            Frame::Refuse { stripes } => self.refused(now, peer, stripes),
+            Frame::Request { epoch, pieces } => self.requested(peer, epoch, &pieces),
+            Frame::Cancel { pieces } => self.with_neighbor(peer, |neighbor| neighbor.cancel(&pieces)),
+            Frame::Missing { pieces } => self.missing(peer, &pieces),
+            Frame::Ping { nonce, received } => {
+                let pong = self.neighbors.get_mut(&peer).map(|n| n.pong(now, nonce, received));
+                pong.into_iter().for_each(|pong| self.send(peer, &pong));
+            }
+            Frame::Pong { nonce, received } => {
+                self.with_neighbor(peer, |neighbor| neighbor.ponged(now, nonce, received));
+            }
+        }
+        self.pump(peer);
+    }
+
+    fn with_neighbor(&mut self, peer: PeerId, act: impl FnOnce(&mut crate::neighbor::Neighbor)) {
+        if let Some(neighbor) = self.neighbors.get_mut(&peer) {
+            act(neighbor);
+        }
+    }
+
+    // Stream headers.
+
+    /// Checks, keeps and passes on a stream header. Without `from` it is the source's own.
+    pub(crate) fn take_header(
+        &mut self,
+        now: Timestamp,
+        header: StreamHeader,
+        frame: Bytes,
+        from: Option<PeerId>,
+    ) {
+        let held = self.epoch == Some(header.epoch) && self.headers.contains_key(&header.generation);
+        let past = self.epoch.is_some_and(|epoch| header.epoch < epoch);
+        let Some(verifier) = self.verifier.as_ref().filter(|_| !held && !past) else { return };
+        if StreamHeader::verify(&frame, verifier).is_err() {
+            self.pieces.rejected += 1;
+            return from.into_iter().for_each(|peer| self.violated(now, peer, Violation::BadSignature));
+        }
+        self.enter(now, header.epoch);
+        self.offline = None;
+        if self.identity.role == Role::Relay {
+            self.push_output(Output::Stream(header.clone()));
+        }
+        self.headers.insert(header.generation, (header, frame.clone()));
+        self.keep_headers();
+        let subscribers = self.neighbors.values().filter(|n| !n.pushes.is_empty() && Some(n.peer) != from);
+        let subscribers: Vec<_> = subscribers.map(|neighbor| neighbor.peer).collect();
+        for peer in subscribers {
+            self.push_output(Output::Send { peer, lane: Lane::Control, frame: frame.clone() });
+        }
+        self.deliver(now);
+    }
+
+    // Pieces.
+
+    fn piece(&mut self, now: Timestamp, peer: PeerId, piece: Piece) {
+        self.pieces.received += 1;
+        let (header, length) = (piece.header, piece.frame().len() as u64);
+        let current = self.epoch == Some(header.epoch);
+        let duplicate = current && (self.store.contains(header.seq) || header.seq < self.store.floor());
+        let stripe = header.stripe(self.stripes());
+        let asked = self.repair.asked_of(header.seq, peer);
+        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        match neighbor.role {
+            Role::Viewer => self.bytes.viewers += length,
+            Role::Source => self.bytes.source += length,
+            Role::Relay => self.bytes.relay += length,
+        }
+        if !asked && !neighbor.feeds.contains(stripe) {
+            neighbor.unsolicited += 1;
+            if neighbor.unsolicited > UNSOLICITED_MAX {
+                return self.violated(now, peer, Violation::Flood);
+            }
+        }
+        if !current {
+            return;
+        }
+        neighbor.holdings.insert(header.epoch, header.seq);
+        if duplicate {
+            self.bytes.duplicates += length;
+        } else {
+            let Some(verifier) = &self.verifier else { return };
+            if piece.verify(verifier).is_err() {
+                self.pieces.rejected += 1;
+                return self.violated(now, peer, Violation::BadSignature);
+            }
+            self.pieces.verified += 1;
+        }
+        if !asked && header.time_ms + RECENT_MS >= self.store.newest_ms() {
+            let change = self.feeds.delivered(now, stripe, peer, header.seq);
+            self.apply(change.into_iter().collect());
+        }
+        if !duplicate {
+            self.store_piece(now, piece, Some(peer));
+        }
+    }
+
+    /// Keeps a proven piece, passes it along its stripe and plays what it completes.
+    pub(crate) fn store_piece(&mut self, now: Timestamp, piece: Piece, from: Option<PeerId>) {
+        let header = piece.header;
+        if self.epoch != Some(header.epoch)
+            || !self.store.insert(piece, self.config.store_ms, self.config.store_bytes)
+        {
+            return;
+        }
+        self.fed_at = Some(now);
+        self.settle(header.seq, from);
+        if self.identity.role == Role::Viewer {
+            self.assembly.note(&header);
+            self.assembly.trim(self.store.floor());
+        }
+        if self.identity.role != Role::Source {
+            let from = self.assembly.wanted_from().unwrap_or(header.seq);
+            self.repair.exists(now, header.seq, from);
+            self.repair.arrived(header.seq);
+        }
+        self.pass_on(header.seq, header.stripe(self.stripes()), header.epoch, from);
+        if self.identity.role == Role::Viewer {
+            self.deliver(now);
+        } else {
+            self.repair.forget_below(self.store.floor());
+        }
+    }
+
+    /// A piece that was asked for has come: from whom it was asked, or from elsewhere.
+    fn settle(&mut self, seq: u32, from: Option<PeerId>) {
+        let Some(Some(asked)) = self.repair.arrived(seq) else { return };
+        self.with_neighbor(asked, |neighbor| neighbor.outstanding = neighbor.outstanding.saturating_sub(1));
+        if Some(asked) == from {
+            self.pieces.repaired += 1;
+        } else if self.neighbors.contains_key(&asked) {
+            self.send(asked, &Frame::Cancel { pieces: vec![seq] });
+        }
+    }
+
+    fn pass_on(&mut self, seq: u32, stripe: u8, epoch: Epoch, from: Option<PeerId>) {
+        let mut takers = Vec::new();
+        for neighbor in self.neighbors.values_mut() {
+            let lacks = Some(neighbor.peer) != from && !neighbor.holdings.contains_in(epoch, seq);
+            if neighbor.pushes.contains(stripe) && lacks {
+                neighbor.enqueue(Outgoing { seq, repair: false });
+                takers.push(neighbor.peer);
+            }
+        }
+        takers.into_iter().for_each(|peer| self.pump(peer));
+    }
+
+    /// Sends what waits for a neighbor, as far as its link takes it.
+    pub(crate) fn pump(&mut self, peer: PeerId) {
+        let stale_ms = self.stale_ms();
+        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        let mut sends = Vec::new();
+        while let Some(send) = neighbor.next_piece(&self.store, self.config.link_queue_bytes, stale_ms) {
+            sends.push(send);
+        }
+        for (piece, lane) in sends {
+            let frame = piece.frame().clone();
+            self.egress.count(frame.len());
+            self.uploaded_bytes += frame.len() as u64;
+            if peer == PeerId::RELAY {
+                self.uploaded_to_relay_bytes += frame.len() as u64;
+            }
+            self.push_output(Output::Send { peer, lane, frame });
+        }
+    }
+
+    pub(crate) fn queued(&mut self, peer: PeerId, bytes: usize) {
+        self.with_neighbor(peer, |neighbor| neighbor.queued(bytes));
+        self.pump(peer);
+    }
+
+    /// Hands whole chunks to the player, in order; leaves out what came too late.
+    pub(crate) fn deliver(&mut self, now: Timestamp) {
+        if self.identity.role != Role::Viewer {
+            return;
+        }
+        let due_ms = match self.playhead {
+            Some(playhead) if playhead.stalled => playhead.media_ms.saturating_add(100),
+            Some(playhead) => {
+                playhead.media_ms.saturating_add(now.since(playhead.at).as_millis() as u32 + 100)
+            }
+            None => {
+                self.store.newest_ms().saturating_sub(self.stream().map_or(1500, |s| s.target_lag_ms.into()))
+            }
+        };
+        self.assembly.skip(due_ms);
+        while let Some(generation) = self.assembly.peek() {
+            // The header travels reliably, and is on its way when it is not here.
+            let Some((header, _)) = self.headers.get(&generation) else { break };
+            if self.shown_generation != Some(generation) {
+                let header = header.clone();
+                self.shown_generation = Some(generation);
+                self.push_output(Output::Stream(header));
+            }
+            let Some(chunk) = self.assembly.take(&self.store) else { break };
+            self.push_output(Output::Chunk(chunk));
+        }
+        if let Some(wanted) = self.assembly.wanted_from() {
+            self.repair.forget_below(wanted.max(self.store.floor()));
+        }
+    }
+
+    // Requests and subscriptions.
+
+    fn have(&mut self, now: Timestamp, peer: PeerId, epoch: Epoch, base: u32, bitmap: &[u8]) {
+        if self.epoch != Some(epoch) {
+            return;
+        }
+        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        let newest = neighbor.holdings.merge(epoch, base, bitmap);
+        let (Some(newest), Some(wanted), Some(held)) =
+            (newest, self.assembly.wanted_from(), self.store.newest())
+        else {
+            return;
+        };
+        if newest > held && newest - held <= HAVE_AHEAD_MAX {
+            self.repair.exists(now, newest, wanted);
+        }
+    }
+
+    fn subscribed(&mut self, now: Timestamp, peer: PeerId, stripes: StripeSet, from: u32) {
+        let all = StripeSet::all(self.stripes());
+        let stripes = stripes.intersection(all);
+        let already = self.neighbors.get(&peer).map_or(StripeSet::EMPTY, |neighbor| neighbor.pushes);
+        if !self.can_push(peer, stripes.without(already).len()) {
+            return self.send(peer, &Frame::Refuse { stripes });
+        }
+        let headers: Vec<_> = self.headers.values().map(|(_, frame)| frame.clone()).collect();
+        for frame in headers {
+            self.push_output(Output::Send { peer, lane: Lane::Control, frame });
+        }
+        let start = match from {
+            JOIN_POINT => self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX),
+            from => from,
+        };
+        let count = self.stripes();
+        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        neighbor.pushes = neighbor.pushes.with(stripes);
+        for piece in self.store.from(start) {
+            let wanted = stripes.contains(piece.header.stripe(count));
+            if wanted && !neighbor.holdings.contains(piece.header.seq) {
+                neighbor.enqueue(Outgoing { seq: piece.header.seq, repair: true });
+            }
+        }
+        if self.identity.role == Role::Viewer {
+            self.report_soon(now);
+        }
+    }
+
+    /// Whether `more` stripes can be pushed: by the budget of a relay, by the upload of all others.
+    fn can_push(&self, peer: PeerId, more: usize) -> bool {
+        let pushed = |but: PeerId| -> usize {
+            self.neighbors.values().filter(|n| n.peer != but).map(|n| n.pushes.len()).sum()
+        };
+        let stripes = usize::from(self.stripes());
+        match self.identity.role {
+            Role::Relay => {
+                let bitrate = self.stream().map_or(0, |header| u64::from(header.bitrate_bps));
+                let added = bitrate * more as u64 / stripes as u64;
+                self.config.egress_max_bps.is_none_or(|max| self.egress.bps + added <= max)
+            }
+            Role::Source => {
+                peer == PeerId::RELAY
+                    || pushed(PeerId::RELAY) + more <= self.config.source_copies_max * stripes
+            }
+            Role::Viewer => {
+                let slots = (self.config.upload_cap_x * stripes as f32) as usize;
+                self.sharing && pushed(PeerId::RELAY) + more <= slots
+            }
+        }
+    }
+
+    fn unsubscribed(&mut self, peer: PeerId, stripes: StripeSet) {
+        let count = self.stripes();
+        self.with_neighbor(peer, |neighbor| {
+            neighbor.pushes = neighbor.pushes.without(stripes);
+            neighbor.drop_waiting(stripes, count);
+        });
+    }
+
+    fn refused(&mut self, now: Timestamp, peer: PeerId, stripes: StripeSet) {
+        self.with_neighbor(peer, |neighbor| neighbor.feeds = neighbor.feeds.without(stripes));
+        self.feeds.shun(now, peer, stripes);
+        if peer != PeerId::RELAY {
+            self.tell(wire::session::FromPeer::Orphaned { stripes, failed: peer });
+        }
+        if self.identity.role == Role::Viewer {
+            self.reconsider_feeds(now);
+        }
+    }
+
+    fn requested(&mut self, peer: PeerId, epoch: Epoch, pieces: &[u32]) {
+        let sharing = self.identity.role != Role::Viewer || self.sharing;
+        let held = |seq: &u32| sharing && self.epoch == Some(epoch) && self.store.contains(*seq);
+        let (held, missing): (Vec<u32>, Vec<u32>) = pieces.iter().partition(|seq| held(seq));
+        self.with_neighbor(peer, |neighbor| {
+            held.into_iter().for_each(|seq| neighbor.enqueue(Outgoing { seq, repair: true }));
+        });
+        if !missing.is_empty() {
+            self.send(peer, &Frame::Missing { pieces: missing });
+        }
+    }
+
+    fn missing(&mut self, peer: PeerId, pieces: &[u32]) {
+        for &seq in pieces {
+            if self.repair.asked_of(seq, peer) {
+                self.repair.refused(peer, seq);
+                self.with_neighbor(peer, |neighbor| {
+                    neighbor.outstanding = neighbor.outstanding.saturating_sub(1);
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What the engine does with the tracker's messages, and how links come and go.
+
+use std::time::Duration;
+
+use wire::session::{FromPeer, FromTracker, Join, Refusal, Signal, Welcome};
+use wire::{Epoch, Frame, JOIN_POINT, PeerId, StripeSet, Verifier};
+
+use crate::engine::{Offline, QUIET, Session, Swarm};
+use crate::neighbor::Neighbor;
+use crate::repair::Repair;
+use crate::store::Store;
+use crate::{Output, Role, Timestamp, Violation};
+
+/// The budget for making links is counted over this long.
+const BUDGET_WINDOW: Duration = Duration::from_secs(3600);
+
+impl Swarm {
+    pub(crate) fn session_opened(&mut self, now: Timestamp) {
+        self.session = Session::Joining;
+        if self.identity.role != Role::Viewer {
+            return;
+        }
+        self.clock.ask(now);
+        let report = self.own_report();
+        self.tell(FromPeer::Join(Join {
+            version: wire::VERSION,
+            channel: self.identity.channel.clone(),
+            secret: self.identity.secret,
+            sharing: self.sharing,
+            links: report.links,
+            feeds: report.feeds,
+        }));
+        self.neighbors.insert(PeerId::RELAY, Neighbor::new(PeerId::RELAY, Role::Relay));
+        let fed = self.fed_at.is_some_and(|fed_at| now.since(fed_at) < QUIET);
+        if fed {
+            self.reconsider_feeds(now);
+        } else {
+            self.ask_relay_for_all(now);
+        }
+    }
+
+    /// The relay's answer comes right behind the welcome: one round trip to the first piece.
+    fn ask_relay_for_all(&mut self, now: Timestamp) {
+        let stripes = StripeSet::all(self.stripes());
+        self.feeds.joined(now, PeerId::RELAY, stripes);
+        if let Some(relay) = self.neighbors.get_mut(&PeerId::RELAY) {
+            relay.feeds = stripes;
+        }
+        self.send(PeerId::RELAY, &Frame::Subscribe { stripes, from: JOIN_POINT });
+    }
+
+    pub(crate) fn session_closed(&mut self, now: Timestamp) {
+        self.session = Session::Closed;
+        if self.identity.role != Role::Relay {
+            self.link_closed(now, PeerId::RELAY);
+        }
+    }
+
+    pub(crate) fn told(&mut self, now: Timestamp, message: FromTracker) {
+        match message {
+            FromTracker::Hello { time_ms, .. } => {
+                self.clock.guess(now, time_ms);
+                if self.identity.role == Role::Source {
+                    self.clock.ask(now);
+                }
+            }
+            FromTracker::Welcome(welcome) => self.welcomed(now, welcome),
+            FromTracker::Link { peers } => peers.into_iter().for_each(|peer| self.open_link(now, peer)),
+            FromTracker::Parents { stripes } => {
+                self.feeds.assign(stripes);
+                self.reconsider_feeds(now);
+            }
+            FromTracker::Signal { from, signal } => self.signalled(now, from, signal),
+            FromTracker::Gone { peer } => self.gone(now, peer),
+            FromTracker::Live { epoch, source } => {
+                self.offline = None;
+                self.source = source.or(self.source);
+                self.enter(now, epoch);
+            }
+            FromTracker::Offline { ended } => self.offline = Some(Offline { ended, since: now }),
+            FromTracker::Viewers { count } => self.viewers = count,
+            FromTracker::Refused { code: Refusal::UnknownChannel, .. } => {
+                self.offline = Some(Offline { ended: true, since: now });
+            }
+            FromTracker::Refused { .. } => {}
+        }
+    }
+
+    fn welcomed(&mut self, now: Timestamp, welcome: Welcome) {
+        let pinned = self.identity.expected.or(self.channel());
+        let verifier =
+            Verifier::new(welcome.channel).ok().filter(|_| pinned.is_none_or(|id| id == welcome.channel));
+        let Some(verifier) = verifier else {
+            // The tracker offers another broadcaster's channel, or nobody's.
+            return self
+                .push_output(Output::Violation { peer: PeerId::RELAY, violation: Violation::BadSignature });
+        };
+        self.verifier = Some(verifier);
+        self.session = Session::Welcomed;
+        self.clock.answer(now, welcome.time_ms);
+        self.viewers = welcome.viewers;
+        self.source = welcome.source.or(self.source);
+        self.offline = welcome.epoch.is_none().then_some(Offline { ended: true, since: now });
+        if let Some(epoch) = welcome.epoch {
+            self.enter(now, epoch);
+        }
+        if self.identity.role == Role::Relay {
+            self.attach_source(now);
+        }
+    }
+
+    /// Relay only: takes all stripes from the source, once it is known and linked.
+    fn attach_source(&mut self, now: Timestamp) {
+        let Some(source) = self.source.and_then(|source| self.neighbors.get_mut(&source)) else { return };
+        source.role = Role::Source;
+        let (peer, stripes) = (source.peer, StripeSet(u16::MAX));
+        source.feeds = stripes;
+        self.feeds.joined(now, peer, stripes);
+        let from = self.store.newest().map_or(JOIN_POINT, |newest| newest.saturating_add(1));
+        self.send(peer, &Frame::Subscribe { stripes, from });
+    }
+
+    /// Another broadcast: its numbers and its timeline start anew. Links and subscriptions stay.
+    pub(crate) fn enter(&mut self, now: Timestamp, epoch: Epoch) {
+        if self.epoch.is_some_and(|current| current >= epoch) {
+            return;
+        }
+        self.epoch = Some(epoch);
+        self.headers.clear();
+        self.shown_generation = None;
+        self.store = Store::default();
+        self.assembly.restart();
+        self.repair = Repair::default();
+        self.playhead = None;
+        self.feeds.restart(now);
+        self.neighbors.values_mut().for_each(Neighbor::restart);
+    }
+
+    fn open_link(&mut self, now: Timestamp, peer: PeerId) {
+        let known = self.neighbors.contains_key(&peer) || self.links.opening.contains_key(&peer);
+        if known || peer == self.peer || !self.may_link(now, peer) {
+            return;
+        }
+        self.links.opening.insert(peer, now);
+        self.links.created.push_back(now);
+        self.push_output(Output::OpenLink { peer });
+    }
+
+    /// Within the budgets, with sharing on, and not with a peer that broke the rules.
+    fn may_link(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        let created = &mut self.links.created;
+        while created.front().is_some_and(|&at| now.since(at) > BUDGET_WINDOW) {
+            created.pop_front();
+        }
+        let links = self.neighbors.len() + self.links.opening.len();
+        self.sharing
+            && peer != PeerId::RELAY
+            && !self.links.banned.contains_key(&peer)
+            && links < self.config.links_max
+            && self.links.created.len() < self.config.link_creations_per_hour
+    }
+
+    fn signalled(&mut self, now: Timestamp, peer: PeerId, signal: Signal) {
+        if let Signal::Offer { .. } = signal {
+            if self.neighbors.contains_key(&peer) {
+                // The other side has lost the link and starts anew.
+                self.push_output(Output::CloseLink { peer });
+                self.link_closed(now, peer);
+            }
+            if !self.links.opening.contains_key(&peer) {
+                if !self.may_link(now, peer) {
+                    return self.tell(FromPeer::Signal { to: peer, signal: Signal::Declined });
+                }
+                self.links.opening.insert(peer, now);
+                self.links.created.push_back(now);
+            }
+        }
+        if signal == Signal::Declined {
+            self.link_closed(now, peer);
+        }
+        self.push_output(Output::Signal { peer, signal });
+    }
+
+    pub(crate) fn link_opened(&mut self, now: Timestamp, peer: PeerId) {
+        self.links.opening.remove(&peer);
+        let role = match self.source {
+            _ if peer == PeerId::RELAY => Role::Relay,
+            Some(source) if source == peer => Role::Source,
+            _ => Role::Viewer,
+        };
+        self.neighbors.insert(peer, Neighbor::new(peer, role));
+        match self.identity.role {
+            Role::Relay if role == Role::Source => self.attach_source(now),
+            Role::Viewer => {
+                self.reconsider_feeds(now);
+                self.report_soon(now);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn link_closed(&mut self, now: Timestamp, peer: PeerId) {
+        if self.links.opening.remove(&peer).is_some() {
+            self.tell(FromPeer::Orphaned { stripes: StripeSet::EMPTY, failed: peer });
+        }
+        if self.neighbors.remove(&peer).is_none() {
+            return;
+        }
+        self.feeds.lost(peer);
+        self.repair.lost(peer);
+        if self.identity.role == Role::Viewer {
+            self.reconsider_feeds(now);
+            self.report_soon(now);
+        }
+    }
+
+    fn gone(&mut self, now: Timestamp, peer: PeerId) {
+        self.links.opening.remove(&peer);
+        if self.neighbors.contains_key(&peer) {
+            self.push_output(Output::CloseLink { peer });
+            self.link_closed(now, peer);
+        }
+    }
+
+    pub(crate) fn set_sharing(&mut self, now: Timestamp, on: bool) {
+        if std::mem::replace(&mut self.sharing, on) == on {
+            return;
+        }
+        self.tell(FromPeer::Sharing { on });
+        if on {
+            return;
+        }
+        self.feeds.assign(Vec::new());
+        let direct: Vec<_> = self.neighbors.keys().chain(self.links.opening.keys()).copied().collect();
+        for peer in direct.into_iter().filter(|&peer| peer != PeerId::RELAY) {
+            self.push_output(Output::CloseLink { peer });
+            self.links.opening.remove(&peer);
+            self.link_closed(now, peer);
+        }
+    }
+}
