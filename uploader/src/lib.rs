@@ -1,1 +1,3 @@
-//! Stub.
+//! The broadcaster's program as a library: an encoder's RTMP goes in.
+
+pub mod ingest;

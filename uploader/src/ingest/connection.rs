@@ -1,0 +1,256 @@
+//! One encoder's connection from its first byte to its last: reads the socket, keeps the deadlines, asks for the
+//! key, and passes media on. Bounds are the guard's, the conversation is the session's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::guard::{Guard, Passed, Violation};
+use super::keys::{self, Admission};
+use super::publication::{EndReason, Publisher};
+use super::server::Shared;
+use super::session::{Greeted, Greeting, Outcome, Refusal, Session, SessionError};
+
+/// Bytes read at once, and what one idle connection keeps. A megabit arrives in eight reads.
+const READ_BYTES: usize = 16 << 10;
+
+/// How long, and how many bytes, a refused encoder is listened to, so that its own bytes in flight do not make
+/// the system discard the refusal with a reset.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_READS: usize = 64;
+
+/// Why a connection ended.
+#[derive(Debug, Error)]
+pub(crate) enum Ending {
+    #[error("{0}")]
+    Violation(#[from] Violation),
+    #[error("{0}")]
+    Session(#[from] SessionError),
+    #[error("connection: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("closed by the peer")]
+    Eof,
+    #[error("too slow to present a key")]
+    AdmissionTimeout,
+    #[error("nothing received for too long")]
+    Silent,
+    #[error("replies are not read")]
+    WriteTimeout,
+    #[error("refused: the stream key is wrong")]
+    WrongKey,
+    #[error("refused: asked to play")]
+    AskedToPlay,
+    #[error("stopped by the encoder")]
+    Finished,
+    #[error("another encoder took over")]
+    Replaced,
+    #[error("closed here")]
+    Closed,
+}
+
+impl Ending {
+    pub fn reason(&self) -> EndReason {
+        match self {
+            Self::Violation(_) | Self::Session(_) | Self::AskedToPlay | Self::WrongKey => {
+                EndReason::Violation
+            }
+            Self::Io(_) | Self::Eof | Self::AdmissionTimeout | Self::WriteTimeout => {
+                EndReason::ConnectionLost
+            }
+            Self::Silent => EndReason::Silent,
+            Self::Finished => EndReason::Stopped,
+            Self::Replaced => EndReason::Replaced,
+            Self::Closed => EndReason::Closed,
+        }
+    }
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
+    // Replies are tiny and awaited.
+    let _ = socket.set_nodelay(true);
+    let mut connection = Connection {
+        deadline: Instant::now() + shared.config.limits.admission_timeout,
+        guard: Guard::new(shared.config.limits.clone()),
+        socket,
+        shared,
+        published: None,
+    };
+    let ending = match connection.run().await {
+        Ok(never) => match never {},
+        Err(ending) => ending,
+    };
+    connection.finish(&ending);
+}
+
+/// What a connection is once its key was accepted.
+struct Published {
+    admission: Admission,
+    publisher: Publisher,
+    /// Fires when another encoder takes over.
+    replaced: oneshot::Receiver<()>,
+    number: u64,
+}
+
+struct Connection {
+    socket: TcpStream,
+    shared: Arc<Shared>,
+    guard: Guard,
+    /// For the key; afterwards the idle time counts.
+    deadline: Instant,
+    published: Option<Published>,
+}
+
+impl Connection {
+    async fn run(&mut self) -> Result<std::convert::Infallible, Ending> {
+        let rest = self.greet().await?;
+        let (mut session, greeting) = Session::new()?;
+        self.write(&greeting).await?;
+        self.guard.add(&rest);
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            self.handle_messages(&mut session).await?;
+            let count = self.read(&mut buffer).await?;
+            self.guard.add(&buffer[..count]);
+        }
+    }
+
+    /// The handshake; returns what arrived after it.
+    async fn greet(&mut self) -> Result<Vec<u8>, Ending> {
+        let mut greeting = Greeting::new();
+        // The handshake is 3,073 bytes; what is read along with its end is bounded by this buffer.
+        let mut buffer = [0; 4 << 10];
+        loop {
+            let count = self.read(&mut buffer).await?;
+            match greeting.handle(&buffer[..count])? {
+                Greeted::NotYet(reply) => self.write(&reply).await?,
+                Greeted::Done { reply, rest } => {
+                    self.write(&reply).await?;
+                    return Ok(rest);
+                }
+            }
+        }
+    }
+
+    async fn handle_messages(&mut self, session: &mut Session) -> Result<(), Ending> {
+        while let Some(passed) = self.guard.next()? {
+            match passed {
+                Passed::Media { kind, timestamp_ms, body } => {
+                    let Some(published) = &mut self.published else { continue };
+                    tokio::select! {
+                        sent = published.publisher.send_tag(kind, timestamp_ms, body) => sent.map_err(|_| Ending::Closed)?,
+                        _ = &mut published.replaced => return Err(Ending::Replaced),
+                    }
+                }
+                Passed::Control(message) => {
+                    for outcome in session.handle(message)? {
+                        self.handle_outcome(session, outcome).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_outcome(&mut self, session: &mut Session, outcome: Outcome) -> Result<(), Ending> {
+        match outcome {
+            Outcome::Reply(bytes) => self.write(&bytes).await,
+            Outcome::Publish { request, app, stream_name } => {
+                self.decide(session, request, &app, &stream_name).await
+            }
+            Outcome::Play => {
+                self.refuse(session, Refusal::NothingToPlay).await?;
+                Err(Ending::AskedToPlay)
+            }
+            Outcome::Metadata(metadata) => match &self.published {
+                Some(published) => {
+                    published.publisher.send_metadata(metadata).await.map_err(|_| Ending::Closed)
+                }
+                None => Ok(()),
+            },
+            Outcome::Finished => Err(Ending::Finished),
+        }
+    }
+
+    /// Accepts or refuses a key. A connection publishes once.
+    async fn decide(
+        &mut self,
+        session: &mut Session,
+        request: u32,
+        app: &str,
+        name: &str,
+    ) -> Result<(), Ending> {
+        let key = keys::key_of(&self.shared.config.app, app, name);
+        let admission = key.and_then(|key| self.shared.keys.admit(key));
+        let Some(admission) = admission.filter(|_| self.published.is_none()) else {
+            self.refuse(session, Refusal::WrongKey).await?;
+            return Err(Ending::WrongKey);
+        };
+        let (number, publisher, replaced) = self.shared.publish(&admission).await.ok_or(Ending::Closed)?;
+        self.published = Some(Published { admission, publisher, replaced, number });
+        self.guard.admit();
+        let reply = session.accept(request)?;
+        self.write(&reply).await
+    }
+
+    async fn refuse(&mut self, session: &Session, refusal: Refusal) -> Result<(), Ending> {
+        self.write(&session.refusal(refusal)?).await?;
+        self.socket.shutdown().await?;
+        let drain = async {
+            let mut buffer = [0; 1 << 10];
+            for _ in 0..LINGER_READS {
+                if !matches!(self.socket.read(&mut buffer).await, Ok(1..)) {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(LINGER, drain).await;
+        Ok(())
+    }
+
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Ending> {
+        let count = match &mut self.published {
+            None => {
+                let read = timeout_at(self.deadline, self.socket.read(buffer));
+                read.await.map_err(|_| Ending::AdmissionTimeout)??
+            }
+            Some(published) => {
+                let read = timeout(self.shared.config.limits.idle_timeout, self.socket.read(buffer));
+                tokio::select! {
+                    read = read => read.map_err(|_| Ending::Silent)??,
+                    _ = &mut published.replaced => return Err(Ending::Replaced),
+                    () = published.publisher.consumer_gone() => return Err(Ending::Closed),
+                }
+            }
+        };
+        if count == 0 { Err(Ending::Eof) } else { Ok(count) }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Ending> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let write = timeout(self.shared.config.limits.write_timeout, self.socket.write_all(bytes));
+        write.await.map_err(|_| Ending::WriteTimeout)?.map_err(Ending::Io)
+    }
+
+    fn finish(self, ending: &Ending) {
+        let Some(Published { admission, publisher, number, .. }) = self.published else {
+            match ending {
+                Ending::WrongKey => tracing::warn!("an encoder was refused: its stream key is wrong"),
+                // Port scanners and health checks connect and leave.
+                Ending::Eof => tracing::debug!("a connection closed before it presented a key"),
+                _ => tracing::info!("a connection ended before it presented a key: {ending}"),
+            }
+            return;
+        };
+        self.shared.unpublish(&admission, number);
+        tracing::info!(publisher = number, %admission, "the encoder is gone: {ending}");
+        publisher.end(ending.reason());
+    }
+}
