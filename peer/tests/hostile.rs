@@ -1,5 +1,7 @@
 //! What strangers may send to the port and to signalling, and what they get back.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,11 +1,13 @@
 //! Links between native peers over real sockets on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failure of the test")]
+
 mod support;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use peer::transport::{CloseReason, EndpointError, Lane, LinkEvent, SendRefused};
+use peer::transport::{CloseReason, Endpoint, EndpointConfig, EndpointError, Lane, LinkEvent, SendRefused};
 use support::{Side, endpoint, linked, soon};
 
 /// A frame that says which one it is.
@@ -152,6 +154,47 @@ async fn twenty_links_share_one_port() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_socket_serves_both_address_families() {
+    let mut config = EndpointConfig::new("[::]:0".parse().unwrap());
+    config.announce = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+    let hub = Endpoint::bind(config).await.unwrap();
+    for viewer in ["127.0.0.1:0", "[::1]:0"] {
+        let viewer = Endpoint::bind(EndpointConfig::new(viewer.parse().unwrap())).await.unwrap();
+        let (mut near, mut far) = linked(&hub, &viewer).await;
+        near.send(Lane::Control, numbered(1, 6_000)).await;
+        assert_eq!(number(&far.frame().await.1), 1);
+        far.send(Lane::Eager, numbered(2, 6_000)).await;
+        assert_eq!(number(&near.frame().await.1), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_starts_anew_on_its_port_is_linked_again() {
+    let hub = endpoint().await;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let first = runtime.spawn(endpoint()).await.unwrap();
+    let address = first.local_addr();
+    let (_old, far) = linked(&hub, &first).await;
+    // The peer dies without a word; its successor has the same port while the hub still knows the old link.
+    runtime.shutdown_background();
+    drop((far, first));
+    let second = soon("the port to be free", async {
+        loop {
+            match Endpoint::bind(EndpointConfig::new(address)).await {
+                Ok(endpoint) => break endpoint,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await;
+    let began = Instant::now();
+    let (mut near, mut far) = linked(&second, &hub).await;
+    println!("linked again after {:?}", began.elapsed());
+    near.send(Lane::Control, numbered(3, 6_000)).await;
+    assert_eq!(number(&far.frame().await.1), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_candidate_of_an_offer_carries_the_shared_port() {
     let hub = endpoint().await;
     let (_link, _events, offer) = hub.offer().await.unwrap();
@@ -204,10 +247,10 @@ async fn a_peer_that_vanishes_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_without_an_answer_gives_up() {
-    let mut config = peer::transport::EndpointConfig::new(([127, 0, 0, 1], 0).into());
+    let mut config = EndpointConfig::new(([127, 0, 0, 1], 0).into());
     config.limits.open_timeout = Duration::from_millis(300);
     config.limits.links_max = 1;
-    let lonely = peer::transport::Endpoint::bind(config).await.unwrap();
+    let lonely = Endpoint::bind(config).await.unwrap();
     let (link, mut events, _offer) = lonely.offer().await.unwrap();
     assert!(matches!(lonely.offer().await, Err(EndpointError::TooManyLinks)));
     let end = soon("the end", events.next()).await;
