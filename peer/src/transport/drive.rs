@@ -195,9 +195,6 @@ impl Drive {
             }
             Command::Answer { sdp, done } => {
                 let taken = self.connection.accept_answer(now, &sdp);
-                if let Err(error) = &taken {
-                    tracing::debug!(%error, "unusable answer");
-                }
                 let _ = done.send(taken.is_ok());
                 taken.err().map(|_| CloseReason::Broken)
             }

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::addresses;
 use super::config::{EndpointConfig, Limits};
-use super::connection::{Connection, ConnectionError, Credentials, LocalAddresses};
+use super::connection::{Connection, Credentials, LocalAddresses, Unusable};
 use super::drive::{Drive, Ends};
 use super::link::{Link, LinkEvents, Shared};
 use super::receive;
@@ -35,8 +35,8 @@ pub enum EndpointError {
     #[error("the description is {0} bytes long")]
     DescriptionTooLong(usize),
     /// The peer's description cannot be used.
-    #[error("unusable description: {0}")]
-    UnusableDescription(String),
+    #[error("the description cannot be used")]
+    UnusableDescription,
     /// The system has no random bytes to give.
     #[error("no random bytes")]
     NoRandomness,
@@ -137,8 +137,8 @@ impl Endpoint {
                 let link = Link { commands, shared: Arc::clone(&shared) };
                 Ok((link, LinkEvents { receiver: events_end, shared, ended: false }, description))
             }
-            Ok(Err(error)) => Err(EndpointError::UnusableDescription(error.to_string())),
-            Err(_) => Err(EndpointError::UnusableDescription("internal error".to_owned())),
+            // No word at all: the task panicked.
+            Ok(Err(Unusable)) | Err(_) => Err(EndpointError::UnusableDescription),
         }
     }
 
@@ -153,7 +153,7 @@ fn connect(
     registration: &Registration,
     credentials: Credentials,
     beginning: Beginning,
-) -> Result<(Connection, String), ConnectionError> {
+) -> Result<(Connection, String), Unusable> {
     let now = Instant::now();
     let inner = &registration.inner;
     let local = LocalAddresses { announced: inner.announced.clone(), port: inner.socket.local_addr().port() };

@@ -12,7 +12,7 @@ use super::sdp;
 /// The two data channels of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Channel 0: unordered, lost frames are given up. For pieces that are pushed.
+    /// Channel 0: unordered, given up after one retransmission. For pieces that are pushed.
     Eager,
     /// Channel 1: ordered and reliable. For control messages and repairs.
     Control,
