@@ -1,1 +1,31 @@
-//! Stub.
+//! The server: pages, the channel list, signalling sessions, matching, the relay, STUN and hosted ingest.
+//!
+//! It decides nothing about swarms itself. Each channel has one task that owns two pure values, the
+//! [`swarm::Roster`] (who feeds whom) and a relay's [`swarm::Swarm`] (what to send on), and feeds them with what
+//! its sessions read; the rest of the crate is sockets, files and limits.
+//!
+//! ```text
+//!   browser ── WebSocket ── session ──┐                 ┌── Roster
+//!                                     ├── channel task ─┤
+//!   uploader ─ WebSocket ── session ──┘     (one each)  └── relay Swarm
+//! ```
+
+mod assets;
+mod channel;
+mod channels;
+mod config;
+mod directory;
+mod http;
+mod machine;
+mod members;
+mod opening;
+mod outbox;
+mod rate;
+mod server;
+mod session;
+mod shell;
+mod udp;
+
+pub use channels::{ChannelError, HostedChannel, HostedChannels, NewChannel};
+pub use config::{Config, Limits};
+pub use server::{Server, ServerError};

@@ -1,0 +1,174 @@
+//! The pages and the viewer module, embedded in the binary. The one file that names rust-embed.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::{Arc, OnceLock};
+
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use rust_embed::RustEmbed;
+
+/// Bytes below which compression saves nothing worth a header.
+const WORTH_COMPRESSING_BYTES: usize = 512;
+
+#[derive(RustEmbed)]
+#[folder = "../www"]
+#[allow_missing = true]
+#[exclude = "node_modules/*"]
+#[exclude = "*/node_modules/*"]
+#[exclude = "package*.json"]
+#[exclude = "*.md"]
+#[exclude = "*.test.*"]
+struct Embedded;
+
+/// All files, ready to be served.
+#[derive(Clone)]
+pub(crate) struct Assets {
+    files: Arc<HashMap<String, Asset>>,
+}
+
+/// One file.
+pub(crate) struct Asset {
+    /// For `Content-Type`.
+    pub(crate) mime: &'static str,
+    hash: String,
+    plain: Bytes,
+    gzip: OnceLock<Bytes>,
+    brotli: OnceLock<Bytes>,
+}
+
+/// A file in the form that a request accepts.
+pub(crate) struct Encoded {
+    /// For `Content-Encoding`, unless plain.
+    pub(crate) encoding: Option<&'static str>,
+    /// For `ETag`: differs by encoding, as RFC 9110 §8.8.3.3 wants.
+    pub(crate) etag: String,
+    /// For the body.
+    pub(crate) body: Bytes,
+}
+
+impl Assets {
+    /// All embedded files. Compression goes on in the background; until it is done they are served plain.
+    pub(crate) fn load() -> Self {
+        let files = Embedded::iter().filter_map(|path| {
+            let file = Embedded::get(&path)?;
+            let hash = HEXLOWER.encode(&file.metadata.sha256_hash()[..8]);
+            let plain = Bytes::from(file.data.into_owned());
+            let (gzip, brotli) = (OnceLock::new(), OnceLock::new());
+            Some((path.to_string(), Asset { mime: mime(&path), hash, plain, gzip, brotli }))
+        });
+        let assets = Assets { files: Arc::new(files.collect()) };
+        let compressed = assets.clone();
+        std::thread::spawn(move || compressed.compress());
+        assets
+    }
+
+    /// The file at `path` below `www/`.
+    pub(crate) fn find(&self, path: &str) -> Option<&Asset> {
+        self.files.get(path)
+    }
+
+    /// First everything quickly, then everything well.
+    fn compress(&self) {
+        let worth =
+            |asset: &&Asset| asset.plain.len() >= WORTH_COMPRESSING_BYTES && is_compressible(asset.mime);
+        for asset in self.files.values().filter(worth) {
+            gzip(&asset.plain).into_iter().for_each(|bytes| drop(asset.gzip.set(bytes)));
+        }
+        for asset in self.files.values().filter(worth) {
+            brotli(&asset.plain).into_iter().for_each(|bytes| drop(asset.brotli.set(bytes)));
+        }
+    }
+}
+
+impl Asset {
+    /// The smallest form that the request accepts.
+    pub(crate) fn encoded(&self, request: &HeaderMap) -> Encoded {
+        let accepted = request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let forms = [("br", self.brotli.get()), ("gzip", self.gzip.get())];
+        let form = forms
+            .into_iter()
+            .find_map(|(name, bytes)| Some((name, bytes.filter(|_| accepts(accepted, name))?)));
+        match form {
+            Some((name, body)) => Encoded {
+                encoding: Some(name),
+                etag: format!("\"{}-{name}\"", self.hash),
+                body: body.clone(),
+            },
+            None => Encoded { encoding: None, etag: format!("\"{}\"", self.hash), body: self.plain.clone() },
+        }
+    }
+}
+
+impl Encoded {
+    /// Whether the request names this form as the one it has.
+    pub(crate) fn is_held_by(&self, request: &HeaderMap) -> bool {
+        let held = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        held.split(',').any(|tag| tag.trim().trim_start_matches("W/") == self.etag)
+    }
+}
+
+fn accepts(accepted: &str, name: &str) -> bool {
+    accepted.split(',').any(|part| {
+        let (coding, weight) = part.split_once(';').unwrap_or((part, ""));
+        let refused =
+            weight.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0));
+        coding.trim().eq_ignore_ascii_case(name) && !refused
+    })
+}
+
+fn gzip(plain: &[u8]) -> Option<Bytes> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(plain).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+fn brotli(plain: &[u8]) -> Option<Bytes> {
+    // Quality 9 of 11: the last two steps take ten times as long for a few per cent.
+    let mut encoder = brotli::CompressorWriter::new(Vec::new(), 64 << 10, 9, 22);
+    encoder.write_all(plain).ok()?;
+    Some(Bytes::from(encoder.into_inner()))
+}
+
+fn is_compressible(mime: &str) -> bool {
+    !mime.starts_with("image/") && !mime.starts_with("font/") || mime.starts_with("image/svg")
+}
+
+fn mime(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" | "map" => "application/json",
+        // What `WebAssembly.instantiateStreaming` insists on.
+        "wasm" => "application/wasm",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_read_as_rfc_9110_says() {
+        assert!(accepts("gzip, deflate, br;q=1.0", "br"));
+        assert!(!accepts("gzip;q=0, br;q=0", "gzip"));
+        assert!(!accepts("", "gzip"));
+    }
+
+    #[test]
+    fn wasm_has_the_type_that_streaming_needs() {
+        assert_eq!(mime("dist/viewer_bg.wasm"), "application/wasm");
+        assert_eq!(mime("watch"), "application/octet-stream");
+    }
+}

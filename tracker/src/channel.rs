@@ -1,0 +1,384 @@
+//! The task of one channel: owns its Roster, its relay and its sessions, and moves messages between them.
+//!
+//! Who feeds whom is the [`Roster`]'s to decide, what the relay sends the [`Swarm`]'s. Reading sockets is the
+//! sessions' part. A task that fails takes its own sessions along and nobody else's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use swarm::{
+    Config as SwarmConfig, Identity, Input, Output, Role, Roster, RosterConfig, RosterRole, Swarm, Timestamp,
+};
+use tokio::sync::mpsc;
+use wire::session::{FromPeer, FromTracker, Refusal, Report, Welcome};
+use wire::{ChannelId, Epoch, PeerId, PeerSecret};
+
+use crate::machine;
+use crate::members::{Member, Members, SessionId};
+use crate::shell::Shell;
+
+const REPLACED: &str = "Another session took over; this one ends.";
+const RESTARTING: &str = "The server is restarting; reconnect.";
+
+/// What sessions tell their channel.
+#[derive(Debug)]
+pub(crate) enum ToChannel {
+    /// A viewer comes.
+    Join { peer: PeerId, member: Member, sharing: bool, known: Report },
+    /// The broadcaster comes, with its key proven.
+    Announce { peer: PeerId, member: Member, name: String, epoch: Option<Epoch> },
+    /// A member said something.
+    Said { peer: PeerId, session: SessionId, message: FromPeer },
+    /// A member sent the relay a frame.
+    Frame { peer: PeerId, session: SessionId, bytes: Bytes },
+    /// A member's unsent frames have become fewer.
+    Drained { peer: PeerId, session: SessionId },
+    /// A session is over.
+    Left { peer: PeerId, session: SessionId },
+    /// The server is about to end.
+    ShutDown,
+}
+
+/// The way to a channel's task.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelHandle {
+    inbox: mpsc::Sender<ToChannel>,
+    status: Arc<Status>,
+}
+
+/// What everyone may know of a channel.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    live: AtomicBool,
+    viewers: AtomicU32,
+}
+
+impl ChannelHandle {
+    /// Whether the task still takes messages.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.inbox.is_closed()
+    }
+
+    pub(crate) fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Waits for room. `Err`: the task is gone.
+    pub(crate) async fn tell(&self, message: ToChannel) -> Result<(), mpsc::error::SendError<ToChannel>> {
+        self.inbox.send(message).await
+    }
+
+    /// As [`tell`](Self::tell), from where nobody can wait.
+    pub(crate) fn tell_later(&self, message: ToChannel) {
+        if let Err(mpsc::error::TrySendError::Full(message)) = self.inbox.try_send(message) {
+            let inbox = self.inbox.clone();
+            // Outside of a runtime the task is gone, too.
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move { inbox.send(message).await });
+            }
+        }
+    }
+}
+
+impl Status {
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn viewers(&self) -> u32 {
+        self.viewers.load(Ordering::Relaxed)
+    }
+}
+
+/// One channel's state.
+pub(crate) struct ChannelTask {
+    channel: ChannelId,
+    name: String,
+    shell: Arc<Shell>,
+    status: Arc<Status>,
+    relay: Swarm,
+    roster: Roster,
+    members: Members,
+    source: Option<PeerId>,
+    /// The broadcast under way and whose it is, as viewers were told; `None`: offline.
+    live: Option<(Epoch, PeerId)>,
+    /// When the last session left.
+    idle_since: Option<Timestamp>,
+}
+
+impl ChannelTask {
+    /// Starts the task of a channel.
+    pub(crate) fn start(channel: ChannelId, name: String, shell: Arc<Shell>) -> ChannelHandle {
+        let (inbox, inbox_end) = mpsc::channel(shell.config.limits.inbox_messages);
+        let status = Arc::new(Status::default());
+        let seed = u64::from_be_bytes(machine::random());
+        let identity = Identity {
+            role: Role::Relay,
+            secret: PeerSecret(machine::random()),
+            channel: name.clone(),
+            expected: Some(channel),
+        };
+        let now = shell.clock.now();
+        let task = ChannelTask {
+            channel,
+            name,
+            status: Arc::clone(&status),
+            relay: Swarm::new(relay_config(&shell), identity, seed),
+            roster: Roster::new(RosterConfig::default(), seed),
+            members: Members::default(),
+            source: None,
+            live: None,
+            idle_since: Some(now),
+            shell,
+        };
+        tokio::spawn(task.run(inbox_end));
+        ChannelHandle { inbox, status }
+    }
+
+    async fn run(mut self, mut inbox: mpsc::Receiver<ToChannel>) {
+        loop {
+            let wake = self.shell.clock.instant(self.deadline());
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(ToChannel::ShutDown) | None => break,
+                    Some(message) => self.handle(message),
+                },
+                () = tokio::time::sleep_until(wake.into()) => self.wake(),
+            }
+            self.work();
+            if self.is_idle() {
+                break;
+            }
+        }
+        self.status.live.store(false, Ordering::Relaxed);
+        self.close(inbox);
+    }
+
+    /// Nobody is left behind in the inbox: who came while the task ended is sent away, to come again.
+    fn close(mut self, mut inbox: mpsc::Receiver<ToChannel>) {
+        inbox.close();
+        while let Ok(message) = inbox.try_recv() {
+            if let ToChannel::Join { member, .. } | ToChannel::Announce { member, .. } = message {
+                member.refuse(Refusal::ShuttingDown, RESTARTING);
+            }
+        }
+        for member in self.members.take_all() {
+            member.refuse(Refusal::ShuttingDown, RESTARTING);
+        }
+    }
+
+    fn handle(&mut self, message: ToChannel) {
+        let now = self.shell.clock.now();
+        match message {
+            ToChannel::Join { peer, member, sharing, known } => self.join(now, peer, member, sharing, known),
+            ToChannel::Announce { peer, member, name, epoch } => {
+                self.name = name;
+                self.announce(now, peer, member, epoch);
+            }
+            ToChannel::Said { peer, session, message } if self.members.is_current(peer, session) => {
+                self.said(now, peer, message);
+            }
+            ToChannel::Frame { peer, session, bytes } if self.members.is_current(peer, session) => {
+                self.relay.handle(now, Input::Frame { peer, bytes });
+            }
+            ToChannel::Drained { peer, session } if self.members.is_current(peer, session) => {
+                self.report_queue(now, peer);
+            }
+            ToChannel::Left { peer, session } if self.members.is_current(peer, session) => {
+                drop(self.remove(now, peer));
+            }
+            // From a session that was replaced.
+            _ => {}
+        }
+    }
+
+    fn join(&mut self, now: Timestamp, peer: PeerId, member: Member, sharing: bool, known: Report) {
+        self.replace(now, peer);
+        if self.source.take_if(|source| *source == peer).is_some() {
+            self.go_offline(false);
+        }
+        self.enter(peer, member);
+        self.roster.join(now, peer, RosterRole::Viewer, sharing, known);
+        self.relay.handle(now, Input::LinkOpened { peer });
+    }
+
+    fn announce(&mut self, now: Timestamp, peer: PeerId, member: Member, epoch: Option<Epoch>) {
+        self.replace(now, peer);
+        // The broadcaster is not gone: another session of its takes over, and viewers hear of no end.
+        if let Some(old) = self.source.replace(peer).filter(|old| *old != peer) {
+            let member = self.remove(now, old);
+            refuse(member, Refusal::Replaced, REPLACED);
+        }
+        let mut welcome = self.enter(peer, member);
+        self.roster.join(now, peer, RosterRole::Source, true, Report::default());
+        // The relay is its own peer; what it learns of the broadcast is what the broadcaster says.
+        welcome.peer = PeerId::RELAY;
+        welcome.epoch = epoch;
+        self.relay.handle(now, Input::Told(FromTracker::Welcome(welcome)));
+        self.relay.handle(now, Input::LinkOpened { peer });
+        match epoch {
+            Some(epoch) => self.go_live(epoch),
+            None => self.go_offline(false),
+        }
+    }
+
+    /// Takes a session in, and welcomes it before anything else is sent.
+    fn enter(&mut self, peer: PeerId, member: Member) -> Welcome {
+        let welcome = Welcome {
+            peer,
+            channel: self.channel,
+            name: self.name.clone(),
+            time_ms: machine::unix_ms(),
+            epoch: self.live.map(|(epoch, _)| epoch),
+            source: self.source,
+            stun_port: self.shell.stun_port,
+            viewers: self.roster.viewers() as u32,
+        };
+        member.outbox.say(&FromTracker::Welcome(welcome.clone()));
+        self.members.insert(peer, member);
+        self.idle_since = None;
+        welcome
+    }
+
+    fn said(&mut self, now: Timestamp, peer: PeerId, message: FromPeer) {
+        match message {
+            FromPeer::Signal { to, signal } => {
+                if self.roster.may_signal(peer, to) {
+                    self.members.say(to, &FromTracker::Signal { from: peer, signal });
+                }
+            }
+            FromPeer::Report(report) => self.roster.report(now, peer, report),
+            FromPeer::Orphaned { stripes, failed } => self.roster.orphaned(now, peer, stripes, failed),
+            FromPeer::Sharing { on } => self.roster.sharing(now, peer, on),
+            FromPeer::Ended if self.source == Some(peer) => self.go_offline(true),
+            FromPeer::Ended | FromPeer::Join(_) | FromPeer::Announce(_) => {
+                let member = self.remove(now, peer);
+                refuse(member, Refusal::BadMessage, "This session has already said who it is.");
+            }
+        }
+    }
+
+    fn wake(&mut self) {
+        let now = self.shell.clock.now();
+        self.relay.handle(now, Input::Wake);
+        self.roster.wake(now);
+    }
+
+    /// Carries out what the cores have decided, until they have no more to say.
+    fn work(&mut self) {
+        let now = self.shell.clock.now();
+        let mut sent_to = Vec::new();
+        loop {
+            while let Some(output) = self.relay.poll_output() {
+                self.perform(now, output, &mut sent_to);
+            }
+            while let Some(output) = self.roster.poll_output() {
+                self.members.say(output.to, &output.message);
+            }
+            if sent_to.is_empty() {
+                break;
+            }
+            sent_to.sort_unstable();
+            sent_to.dedup();
+            sent_to.drain(..).for_each(|peer| self.report_queue(now, peer));
+        }
+        self.status.viewers.store(self.roster.viewers() as u32, Ordering::Relaxed);
+    }
+
+    fn perform(&mut self, now: Timestamp, output: Output, sent_to: &mut Vec<PeerId>) {
+        match output {
+            Output::Send { peer, frame, .. } => {
+                self.members.send(peer, frame);
+                sent_to.push(peer);
+            }
+            Output::Stream(header) => {
+                self.roster.set_stream(now, header.stripes, header.bitrate_bps);
+                self.go_live(header.epoch);
+            }
+            Output::CloseLink { peer } => {
+                let member = self.remove(now, peer);
+                refuse(member, Refusal::BadMessage, "The relay has ended this session.");
+            }
+            Output::Violation { peer, violation } => {
+                tracing::warn!(channel = self.name, %peer, ?violation, "a peer broke the rules");
+            }
+            // A relay has no tracker to talk to, makes no links of its own, and shows nothing.
+            Output::Tell(_) | Output::OpenLink { .. } | Output::Signal { .. } | Output::Chunk(_) => {}
+        }
+    }
+
+    fn report_queue(&mut self, now: Timestamp, peer: PeerId) {
+        if let Some(bytes) = self.members.unsent_bytes(peer) {
+            self.relay.handle(now, Input::Queued { peer, bytes });
+        }
+    }
+
+    /// A peer comes again: its old session ends. To the Roster it never left.
+    fn replace(&mut self, now: Timestamp, peer: PeerId) {
+        if let Some(member) = self.members.remove(peer) {
+            self.relay.handle(now, Input::LinkClosed { peer });
+            member.refuse(Refusal::Replaced, REPLACED);
+        }
+    }
+
+    fn remove(&mut self, now: Timestamp, peer: PeerId) -> Option<Member> {
+        let member = self.members.remove(peer)?;
+        self.roster.leave(now, peer);
+        self.relay.handle(now, Input::LinkClosed { peer });
+        if self.source.take_if(|source| *source == peer).is_some() {
+            self.go_offline(false);
+        }
+        self.idle_since = self.members.is_empty().then_some(now);
+        Some(member)
+    }
+
+    /// Tells viewers of a broadcast that starts, and of a broadcaster that comes back as another peer.
+    fn go_live(&mut self, epoch: Epoch) {
+        let Some(source) = self.source else { return };
+        if self.live.replace((epoch, source)) != Some((epoch, source)) {
+            tracing::info!(channel = self.name, %epoch, "live");
+            self.status.live.store(true, Ordering::Relaxed);
+            self.members.say_to_all_but(source, &FromTracker::Live { epoch, source: self.source });
+        }
+    }
+
+    fn go_offline(&mut self, ended: bool) {
+        if let Some((_, source)) = self.live.take() {
+            tracing::info!(channel = self.name, ended, "offline");
+            self.status.live.store(false, Ordering::Relaxed);
+            self.members.say_to_all_but(source, &FromTracker::Offline { ended });
+        }
+    }
+
+    fn deadline(&self) -> Timestamp {
+        let idle = self.idle_since.map(|since| since + self.shell.config.limits.idle_channel);
+        let timeouts = [self.relay.poll_timeout(), self.roster.poll_timeout(), idle];
+        let hour = self.shell.clock.now() + Duration::from_secs(3600);
+        timeouts.into_iter().flatten().min().unwrap_or(hour)
+    }
+
+    fn is_idle(&self) -> bool {
+        let idle = self.shell.config.limits.idle_channel;
+        self.idle_since.is_some_and(|since| self.shell.clock.now() >= since + idle)
+    }
+}
+
+fn refuse(member: Option<Member>, code: Refusal, message: &str) {
+    if let Some(member) = member {
+        member.refuse(code, message);
+    }
+}
+
+/// A relay has a budget instead of a viewer's caps: as many links as there may be sessions, made as often as they
+/// come, and as much upload as `egress_max_bps` leaves.
+fn relay_config(shell: &Shell) -> SwarmConfig {
+    SwarmConfig {
+        links_max: shell.config.limits.sessions_max,
+        link_creations_per_hour: usize::MAX,
+        upload_cap_x: f32::MAX,
+        egress_max_bps: shell.config.relay_egress_bps,
+        ..SwarmConfig::default()
+    }
+}

@@ -1,0 +1,173 @@
+//! What the server answers over HTTP: pages, the list of channels, health, and the door to sessions.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use serde_json::json;
+use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
+
+use crate::assets::Assets;
+use crate::machine;
+use crate::session;
+use crate::shell::Shell;
+
+/// Bytes read from a session's socket at once. The library's own 128 KiB are allocated and zero-filled for each.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+
+/// Bytes that a session may hold unsent inside of the WebSocket library: one message and some pongs.
+const WRITE_BUFFER_BYTES_MAX: usize = 64 << 10;
+
+const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws: wss:; \
+                              media-src 'self' blob:; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
+                              frame-ancestors *";
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+#[derive(Clone)]
+struct Site {
+    shell: Arc<Shell>,
+    assets: Assets,
+}
+
+/// All routes.
+pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/watch/{name}", get(watch))
+        .route("/assets/{*path}", get(asset))
+        .route("/healthz", get(health))
+        .route("/api/v1/channels", get(channels))
+        .route("/session", get(open_session))
+        .layer(axum::middleware::map_response(secure))
+        .with_state(Site { shell, assets })
+}
+
+async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
+    file(&site.assets, "index.html", &request)
+}
+
+async fn watch(State(site): State<Site>, request: HeaderMap) -> Response {
+    file(&site.assets, "watch.html", &request)
+}
+
+async fn asset(State(site): State<Site>, Path(path): Path<String>, request: HeaderMap) -> Response {
+    file(&site.assets, &path, &request)
+}
+
+async fn health(State(site): State<Site>) -> Response {
+    let health = json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "protocol": wire::VERSION,
+        "uptime_s": site.shell.clock.uptime().as_secs(),
+    });
+    uncached(Json(health))
+}
+
+async fn channels(State(site): State<Site>) -> Response {
+    uncached(Json(site.shell.directory.live()))
+}
+
+async fn open_session(
+    State(site): State<Site>,
+    Extension(PeerAddress(connected)): Extension<PeerAddress>,
+    request: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Site { shell, .. } = site;
+    let address = origin(connected, &request);
+    let Some(address_permit) = shell.addresses.admit(address, &shell.config.limits, machine::instant())
+    else {
+        return (StatusCode::TOO_MANY_REQUESTS, "Too many sessions from this address; try later.\n")
+            .into_response();
+    };
+    let Ok(session_permit) = Arc::clone(&shell.sessions).try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Too many sessions; try later.\n").into_response();
+    };
+    upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
+        .max_message_size(FRAME_MAX.max(SESSION_TEXT_MAX))
+        .max_frame_size(FRAME_MAX.max(SESSION_TEXT_MAX))
+        .on_upgrade(move |socket| async move {
+            session::serve(socket, shell).await;
+            drop((address_permit, session_permit));
+        })
+}
+
+/// Who asks. A proxy on this machine speaks for others, and is believed: nobody else can connect from loopback.
+fn origin(connected: IpAddr, request: &HeaderMap) -> IpAddr {
+    if !connected.is_loopback() {
+        return connected;
+    }
+    // The last entry is the proxy's own; those before it are whatever the client wrote.
+    let forwarded = request.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let last = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+    last.unwrap_or(connected)
+}
+
+fn file(assets: &Assets, path: &str, request: &HeaderMap) -> Response {
+    let Some(asset) = assets.find(path) else {
+        return (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-store")], "Not found.\n").into_response();
+    };
+    let encoded = asset.encoded(request);
+    let mut headers = HeaderMap::new();
+    // Kept, but asked about each time: after an update nobody runs yesterday's player.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if let Ok(etag) = HeaderValue::from_str(&encoded.etag) {
+        headers.insert(ETAG, etag);
+    }
+    if encoded.is_held_by(request) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.mime));
+    if let Some(encoding) = encoded.encoding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    (headers, encoded.body).into_response()
+}
+
+fn uncached(answer: impl IntoResponse) -> Response {
+    ([(CACHE_CONTROL, "no-store")], answer).into_response()
+}
+
+async fn secure(mut response: Response) -> Response {
+    let headers: [(HeaderName, &'static str); 3] = [
+        (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_proxy_on_this_machine_speaks_for_others() {
+        let mut request = HeaderMap::new();
+        request.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.7, 203.0.113.9"));
+        let (local, remote): (IpAddr, IpAddr) = ("127.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap());
+        assert_eq!(origin(local, &request), "203.0.113.9".parse::<IpAddr>().unwrap());
+        assert_eq!(origin(remote, &request), remote);
+        assert_eq!(origin(local, &HeaderMap::new()), local);
+    }
+}

@@ -1,0 +1,130 @@
+//! How a session begins: its first message says who comes, and here it is let in or refused.
+
+use std::sync::Arc;
+
+use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Report};
+use wire::{Epoch, PeerId};
+
+use crate::channel::{ChannelHandle, ToChannel};
+use crate::directory::NameRefused;
+use crate::machine;
+use crate::members::Member;
+use crate::shell::Shell;
+
+/// Why a session ends, for its peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) code: Refusal,
+    pub(crate) message: String,
+}
+
+/// Somebody who may come in.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    pub(crate) channel: ChannelHandle,
+    pub(crate) peer: PeerId,
+    role: Entering,
+}
+
+#[derive(Debug)]
+enum Entering {
+    Viewer { sharing: bool, known: Report },
+    Source { name: String, epoch: Option<Epoch> },
+}
+
+impl Refused {
+    pub(crate) fn new(code: Refusal, message: impl Into<String>) -> Self {
+        Refused { code, message: message.into() }
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        FromTracker::Refused { code: self.code, message: self.message.clone() }.to_text()
+    }
+}
+
+impl Entrance {
+    pub(crate) fn is_source(&self) -> bool {
+        matches!(self.role, Entering::Source { .. })
+    }
+
+    /// The message that brings `member` in.
+    pub(crate) fn message(self, member: Member) -> ToChannel {
+        let peer = self.peer;
+        match self.role {
+            Entering::Viewer { sharing, known } => ToChannel::Join { peer, member, sharing, known },
+            Entering::Source { name, epoch } => ToChannel::Announce { peer, member, name, epoch },
+        }
+    }
+}
+
+/// Lets in whoever sent `first`, or says why not. `nonce` is the session's own.
+pub(crate) async fn admit(first: FromPeer, nonce: &str, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
+    match first {
+        FromPeer::Join(join) => admit_viewer(join, shell).await,
+        FromPeer::Announce(announce) => admit_source(announce, nonce, shell).await,
+        _ => Err(Refused::new(Refusal::BadMessage, "A session begins with `join` or `announce`.")),
+    }
+}
+
+async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
+    check_version(join.version)?;
+    let settled = shell.clock.instant(swarm::Timestamp::default() + shell.config.limits.settling);
+    let found = shell.directory.find_until(&join.channel, settled).await;
+    let (id, name) = found.ok_or_else(|| {
+        let message = format!(
+            "No channel `{}` is known here. Check the link; the broadcaster may not have started yet.",
+            join.channel.escape_debug()
+        );
+        Refused::new(Refusal::UnknownChannel, message)
+    })?;
+    let known = Report { links: join.links, feeds: join.feeds, ..Report::default() };
+    let role = Entering::Viewer { sharing: join.sharing, known };
+    Ok(Entrance { channel: shell.directory.open(id, &name, shell), peer: join.secret.peer(), role })
+}
+
+async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
+    check_version(announce.version)?;
+    let Announce { channel, name, secret, proof, epoch, .. } = announce;
+    wire::announcement(channel, nonce, &proof).map_err(|_| {
+        let message =
+            "The proof does not verify: sign the nonce of this session's hello with the channel's key.";
+        Refused::new(Refusal::BadProof, message)
+    })?;
+    let (open, channels_max) = (shell.config.registration_is_open(), shell.config.limits.channels_max);
+    let registered = shell.directory.register(channel, &name, open, channels_max).await;
+    registered.map_err(|refused| explain(refused, &name))?;
+    let handle = shell.directory.open(channel, &name, shell);
+    Ok(Entrance { channel: handle, peer: secret.peer(), role: Entering::Source { name, epoch } })
+}
+
+fn check_version(version: u8) -> Result<(), Refused> {
+    if version == wire::VERSION {
+        return Ok(());
+    }
+    let ours = wire::VERSION;
+    let message =
+        format!("This server speaks version {ours}, not {version}. Reload the page, or update the program.");
+    Err(Refused::new(Refusal::Version, message))
+}
+
+fn explain(refused: NameRefused, name: &str) -> Refused {
+    match refused {
+        NameRefused::Taken => {
+            let message = format!("The name `{name}` belongs to another key. Choose another name.");
+            Refused::new(Refusal::NameTaken, message)
+        }
+        NameRefused::Closed => {
+            let message = "This server does not register channels by itself. Its owner can create one with \
+                           `swarmcast-tracker channel add NAME`, or start it with `--open-registration true`.";
+            Refused::new(Refusal::RegistrationClosed, message)
+        }
+        NameRefused::Full => {
+            Refused::new(Refusal::Busy, "This server knows as many channels as it can. Try later.")
+        }
+    }
+}
+
+/// The server's first words.
+pub(crate) fn hello(nonce: &str) -> String {
+    FromTracker::Hello { nonce: nonce.to_owned(), time_ms: machine::unix_ms() }.to_text()
+}

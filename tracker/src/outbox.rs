@@ -1,0 +1,232 @@
+//! What waits to be sent on one session: bounded in bytes, filled by its channel, emptied by its writer.
+//!
+//! Text never waits behind frames. Who reads too slowly for its text is told so and let go.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use wire::session::{FromTracker, Refusal};
+
+use crate::config::Limits;
+
+/// Unsent frames below this many bytes are as good as none: no need to tell the engine of each single one.
+const WORTH_TELLING_BYTES: usize = 16 << 10;
+
+/// One message for the writer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outgoing {
+    /// A message of the tracker protocol.
+    Text(String),
+    /// A frame of the peer protocol.
+    Frame(Bytes),
+}
+
+/// Both ends' view of the queue.
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+    text_bytes_max: usize,
+    frame_bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    texts: VecDeque<String>,
+    text_bytes: usize,
+    frames: VecDeque<Bytes>,
+    /// The frame that is being written counts until it is gone.
+    frame_bytes: usize,
+    /// Frame bytes that the engine was last told of.
+    told_bytes: usize,
+    closed: bool,
+}
+
+/// The channel's end. Dropping it ends the session.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    shared: Arc<Shared>,
+}
+
+/// The writer's end.
+#[derive(Debug)]
+pub(crate) struct OutboxReader {
+    shared: Arc<Shared>,
+}
+
+/// A queue for one session.
+pub(crate) fn outbox(limits: &Limits) -> (Outbox, OutboxReader) {
+    let shared = Arc::new(Shared {
+        state: Mutex::default(),
+        changed: Notify::new(),
+        text_bytes_max: limits.queued_text_bytes_max,
+        frame_bytes_max: limits.queued_frame_bytes_max,
+    });
+    (Outbox { shared: Arc::clone(&shared) }, OutboxReader { shared })
+}
+
+impl Outbox {
+    /// Queues a message. A queue over its limit is closed instead.
+    pub(crate) fn say(&self, message: &FromTracker) {
+        let text = message.to_text();
+        let mut state = self.shared.lock();
+        if state.closed {
+            return;
+        }
+        if state.text_bytes + text.len() > self.shared.text_bytes_max {
+            state.close(Some(too_slow()));
+        } else {
+            state.text_bytes += text.len();
+            state.texts.push_back(text);
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// Queues a frame. A queue over its limit is closed instead.
+    pub(crate) fn send(&self, frame: Bytes) {
+        let mut state = self.shared.lock();
+        if state.closed {
+            return;
+        }
+        if state.frame_bytes + frame.len() > self.shared.frame_bytes_max {
+            state.close(Some(too_slow()));
+        } else {
+            state.frame_bytes += frame.len();
+            state.frames.push_back(frame);
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// What to tell the engine: unsent bytes of frames.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        let mut state = self.shared.lock();
+        let bytes = if state.frame_bytes < WORTH_TELLING_BYTES { 0 } else { state.frame_bytes };
+        state.told_bytes = bytes;
+        bytes
+    }
+
+    /// Says why, then ends the session. Frames that wait are dropped.
+    pub(crate) fn refuse(self, code: Refusal, message: impl Into<String>) {
+        self.shared.close(Some(FromTracker::Refused { code, message: message.into() }));
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.shared.close(None);
+    }
+}
+
+impl OutboxReader {
+    /// The next message to write, texts first; `None` when the session is to end and all is said.
+    pub(crate) async fn next(&self) -> Option<Outgoing> {
+        loop {
+            let changed = self.shared.changed.notified();
+            {
+                let mut state = self.shared.lock();
+                if let Some(text) = state.texts.pop_front() {
+                    state.text_bytes -= text.len();
+                    return Some(Outgoing::Text(text));
+                }
+                if let Some(frame) = state.frames.pop_front() {
+                    return Some(Outgoing::Frame(frame));
+                }
+                if state.closed {
+                    return None;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// A frame of so many bytes is gone. Whether the engine should hear of it now.
+    pub(crate) fn sent(&self, bytes: usize) -> bool {
+        let mut state = self.shared.lock();
+        state.frame_bytes = state.frame_bytes.saturating_sub(bytes);
+        let fallen = state.told_bytes > 0 && state.frame_bytes <= state.told_bytes / 2;
+        if fallen {
+            // Told once: the engine's answer counts anew.
+            state.told_bytes = 0;
+        }
+        fallen
+    }
+
+    /// As [`Outbox::refuse`], from the session's side.
+    pub(crate) fn refuse(&self, code: Refusal, message: impl Into<String>) {
+        self.shared.close(Some(FromTracker::Refused { code, message: message.into() }));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self, last_words: Option<FromTracker>) {
+        self.lock().close(last_words);
+        self.changed.notify_one();
+    }
+}
+
+impl State {
+    fn close(&mut self, last_words: Option<FromTracker>) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.frames.clear();
+            self.texts.extend(last_words.map(|message| message.to_text()));
+        }
+    }
+}
+
+fn too_slow() -> FromTracker {
+    let message = "This connection is too slow for the messages it is due.".to_owned();
+    FromTracker::Refused { code: Refusal::Busy, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> (Outbox, OutboxReader) {
+        outbox(&Limits { queued_text_bytes_max: 200, queued_frame_bytes_max: 40 << 10, ..Limits::default() })
+    }
+
+    fn viewers(count: u32) -> FromTracker {
+        FromTracker::Viewers { count }
+    }
+
+    #[tokio::test]
+    async fn text_goes_before_frames() {
+        let (outbox, reader) = small();
+        outbox.send(Bytes::from_static(b"frame"));
+        outbox.say(&viewers(1));
+        assert_eq!(reader.next().await, Some(Outgoing::Text(viewers(1).to_text())));
+        assert_eq!(reader.next().await, Some(Outgoing::Frame(Bytes::from_static(b"frame"))));
+        drop(outbox);
+        assert_eq!(reader.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_told_and_let_go() {
+        let (outbox, reader) = small();
+        (0..100).for_each(|count| outbox.say(&viewers(count)));
+        let mut last = String::new();
+        while let Some(Outgoing::Text(text)) = reader.next().await {
+            last = text;
+        }
+        assert_eq!(last, too_slow().to_text());
+    }
+
+    #[test]
+    fn the_engine_hears_of_a_queue_that_falls() {
+        let (outbox, reader) = small();
+        outbox.send(vec![0; 8 << 10].into());
+        assert_eq!(outbox.unsent_bytes(), 0);
+        outbox.send(vec![0; 16 << 10].into());
+        assert_eq!(outbox.unsent_bytes(), 24 << 10);
+        assert!(!reader.sent(8 << 10));
+        assert!(reader.sent(16 << 10));
+        assert_eq!(outbox.unsent_bytes(), 0);
+    }
+}

@@ -1,0 +1,167 @@
+//! The running server: binds its ports, accepts connections, and ends in order.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use peer::transport::{Endpoint, EndpointError};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
+
+use crate::assets::Assets;
+use crate::channel::ToChannel;
+use crate::channels::HostedChannels;
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::http::{self, PeerAddress};
+use crate::machine::Clock;
+use crate::rate::Addresses;
+use crate::shell::Shell;
+use crate::udp;
+
+/// Time between attempts to accept when the system has no more files to give. 100 ms: connections end all the time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address for pages and sessions is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}. If another program uses it, choose another with --listen")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The UDP address is taken, or not this machine's.
+    #[error("{source}: {}. Choose another with --udp, or go without (no STUN): --udp off", cause(source))]
+    Udp {
+        /// What went wrong.
+        source: EndpointError,
+    },
+}
+
+fn cause(error: &EndpointError) -> String {
+    std::error::Error::source(error).map_or_else(String::new, |cause| cause.to_string())
+}
+
+/// A server with its ports bound.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    endpoint: Option<Endpoint>,
+    shell: Arc<Shell>,
+    ending: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Binds all ports. Connections wait until [`run`](Self::run).
+    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let at = config.listen;
+        let failed = |source| ServerError::Listen { address: at, source };
+        let listener = TcpListener::bind(at).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let bound = udp::bind(config.udp, &config.announce).await;
+        let endpoint = bound.map_err(|source| ServerError::Udp { source })?;
+        let (ending, ending_end) = watch::channel(false);
+        let shell = Shell {
+            clock: Clock::start(),
+            directory: Directory::new(HostedChannels::new(&config.data)),
+            addresses: Addresses::new(),
+            sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
+            stun_port: endpoint.as_ref().map(|endpoint| endpoint.local_addr().port()),
+            ending: ending_end,
+            config,
+        };
+        Ok(Server { listener, address, endpoint, shell: Arc::new(shell), ending })
+    }
+
+    /// The bound address of pages and sessions.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The bound port of the STUN server.
+    pub fn stun_port(&self) -> Option<u16> {
+        self.shell.stun_port
+    }
+
+    /// Serves until `shutdown` resolves, then tells every session and waits for them to go.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let router = http::router(Arc::clone(&self.shell), Assets::load());
+        tokio::select! {
+            () = accept(&self.listener, &router, &self.shell) => {}
+            () = shutdown => {}
+        }
+        drop(self.listener);
+        // Receivers are in `shell`, which is still here.
+        let _ = self.ending.send(true);
+        let limits = &self.shell.config.limits;
+        let farewell = async {
+            for channel in self.shell.directory.handles() {
+                // A task that is gone has told its sessions.
+                let _ = channel.tell(ToChannel::ShutDown).await;
+            }
+            let _ = self.shell.sessions.acquire_many(limits.sessions_max as u32).await;
+        };
+        let _ = tokio::time::timeout(limits.farewell, farewell).await;
+        drop(self.endpoint);
+    }
+}
+
+/// Accepts for ever.
+async fn accept(listener: &TcpListener, router: &Router, shell: &Shell) {
+    let limits = &shell.config.limits;
+    let connections = Arc::new(Semaphore::new(limits.connections_max));
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                tune(&stream, limits.unsent_bytes_max);
+                let connection = serve(stream, address, router.clone(), limits.header_timeout);
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Pieces leave at once, and few wait in the kernel, where stale ones cannot be dropped. Best effort: a system that
+/// refuses serves all the same.
+fn tune(stream: &TcpStream, unsent_bytes_max: u32) {
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(unsent_bytes_max);
+}
+
+async fn serve(stream: TcpStream, address: SocketAddr, router: Router, header_timeout: Duration) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddress(address.ip()));
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // How a connection of a stranger ends is no news.
+    let _ = connection.await;
+}

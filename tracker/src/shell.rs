@@ -1,0 +1,24 @@
+//! What every part of the running server shares.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::machine::Clock;
+use crate::rate::Addresses;
+
+/// Shared by all sessions and channels.
+pub(crate) struct Shell {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) directory: Directory,
+    pub(crate) addresses: Addresses,
+    /// One permit a session.
+    pub(crate) sessions: Arc<Semaphore>,
+    /// Port of the STUN server, for viewers.
+    pub(crate) stun_port: Option<u16>,
+    /// `true` once the server is about to end.
+    pub(crate) ending: watch::Receiver<bool>,
+}
