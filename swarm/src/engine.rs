@@ -300,12 +300,15 @@ impl Swarm {
         self.stream().map_or(wire::limits::STRIPES_MAX, |header| header.stripes)
     }
 
-    /// What stands in for a parent: the relay; for the relay itself, the source.
+    /// What stands in for a parent: the relay, or the source where that is all there is.
     pub(crate) fn fallback(&self) -> Option<PeerId> {
+        let linked_source = self.source.filter(|source| self.neighbors.contains_key(source));
         match self.identity.role {
             Role::Source => None,
-            Role::Relay => self.source.filter(|source| self.neighbors.contains_key(source)),
-            Role::Viewer => self.neighbors.contains_key(&PeerId::RELAY).then_some(PeerId::RELAY),
+            Role::Relay => linked_source,
+            Role::Viewer => {
+                self.neighbors.contains_key(&PeerId::RELAY).then_some(PeerId::RELAY).or(linked_source)
+            }
         }
     }
 

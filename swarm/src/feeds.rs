@@ -11,7 +11,7 @@ use wire::{PeerId, StripeSet};
 use crate::Timestamp;
 
 /// How long a subscription may bring nothing before the next candidate is tried.
-const PENDING_MAX: Duration = Duration::from_millis(1_500);
+const PENDING_MAX: Duration = Duration::from_millis(700);
 
 /// How long a peer that failed on a stripe is not asked for it again.
 const SHUN: Duration = Duration::from_secs(10);
@@ -258,7 +258,7 @@ mod tests {
     fn silence_is_nobodys_fault_while_nothing_is_published() {
         let mut feeds = joined(Some(A), &[]);
         feeds.reconsider(at(0), 1, Some(RELAY), |_| true);
-        feeds.excuse(at(1_400));
-        assert_eq!(feeds.reconsider(at(1_600), 1, Some(RELAY), |_| true), []);
+        feeds.excuse(at(600));
+        assert_eq!(feeds.reconsider(at(800), 1, Some(RELAY), |_| true), []);
     }
 }

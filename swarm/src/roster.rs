@@ -36,6 +36,8 @@ pub struct RosterConfig {
     pub large: usize,
     /// Warm backups for each stripe.
     pub backups: usize,
+    /// Up to how many viewers the source may be named as a backup: they could all turn to it at once.
+    pub source_backup_viewers: usize,
     /// Links that each viewer should have, for repair and backup.
     pub links: usize,
     /// Upload of a viewer that nothing is known of, in multiples of the bitrate.
@@ -53,6 +55,7 @@ impl Default for RosterConfig {
             copies_large: 2,
             large: 50,
             backups: 2,
+            source_backup_viewers: 12,
             links: 12,
             assumed_upload_x: 1.2,
             planned_share: 0.8,
@@ -479,9 +482,9 @@ impl Roster {
     }
 
     /// A viewer that is at home in more stripes than others are gives one away: the newcomer at home there becomes
-    /// its parent. One move a tick, so that a swarm is never rebuilt at once.
+    /// its parent. One move a tick, so that a swarm is never rebuilt at once. Between two viewers nothing is won.
     fn share_roots(&mut self, now: Timestamp) {
-        let Some(source) = self.source else { return };
+        let Some(source) = self.source.filter(|_| self.viewers_sharing().nth(2).is_some()) else { return };
         for stripe in 0..self.stripes {
             let root = self.viewers_sharing().find(|&viewer| {
                 let member = &self.members[&viewer];
@@ -576,10 +579,26 @@ impl Roster {
         // Those that are linked already are warm; among them, those near the source.
         let mut backups: Vec<_> = self.viewers_sharing().filter(backup).collect();
         let links = &self.members[&viewer].links;
-        backups.sort_by_key(|peer| {
-            let spare = self.members[peer].slots > self.load(*peer);
-            (!spare, !links.contains(peer), self.depth(*peer, stripe), self.load(*peer), *peer)
+        let same_branch = |peer: PeerId| parent.is_some_and(|parent| self.is_below(peer, parent, stripe));
+        backups.sort_by_key(|&peer| {
+            let spare = self.members[&peer].slots > self.load(peer);
+            (
+                same_branch(peer),
+                !spare,
+                !links.contains(&peer),
+                self.depth(peer, stripe),
+                self.load(peer),
+                peer,
+            )
         });
+        // Below a root there is no other branch: while the swarm is small, the source itself stands by.
+        let source =
+            self.source.filter(|source| parent != Some(*source) && self.can_pair(now, viewer, *source));
+        let few = self.viewers() <= self.config.source_backup_viewers;
+        if let Some(source) = source.filter(|_| few && backups.first().is_none_or(|&best| same_branch(best)))
+        {
+            backups.insert(0, source);
+        }
         backups.truncate(self.config.backups);
         Parents { parent, backups }
     }

@@ -1,0 +1,227 @@
+//! Swarms in simulated time, told as stories.
+
+mod world;
+
+use swarm::{Input, Phase, Violation};
+use wire::PeerId;
+use world::World;
+
+#[test]
+fn a_lone_viewer_plays_at_once_from_the_relay() {
+    let mut world = World::seeded(1);
+    world.run_for(3_000);
+    let viewer = world.viewers(1)[0];
+    assert!(!world.screens[&viewer].chunks.is_empty(), "200 ms after the join there is a picture");
+    world.run_for(10_000);
+    assert_eq!(world.longest_stall_ms(), 0);
+    assert_eq!(world.phase(viewer), Phase::Live);
+}
+
+#[test]
+fn the_second_viewer_gets_most_bytes_from_the_first() {
+    let mut world = World::seeded(2);
+    world.run_for(3_000);
+    let viewers = world.viewers(2);
+    world.run_for(3_000);
+    let before = world.bytes();
+    world.run_for(10_000);
+    let (now, then) = (world.stats(viewers[1]).bytes, before[&viewers[1]]);
+    let from_first = now.viewers - then.viewers;
+    let all = from_first + now.source + now.relay - then.source - then.relay;
+    assert!(from_first * 2 > all, "{from_first} of {all}");
+}
+
+#[test]
+fn six_viewers_carry_most_of_it_and_the_source_sends_at_most_three_copies() {
+    let mut world = World::seeded(3);
+    world.run_for(3_000);
+    let viewers = world.viewers(6);
+    world.run_for(10_000);
+    let (before, sent) = (world.bytes(), world.stats(world.source).uploaded_bytes);
+    world.forget_stalls();
+    world.run_for(20_000);
+    let offload = world.offload_since(&before);
+    let copies = (world.stats(world.source).uploaded_bytes - sent) as f64 / (20.0 * 60.0 * 698.0);
+    println!("offload {offload:.3} of at most {:.3}, source {copies:.2}x", 5.0 / 6.0);
+    for viewer in &viewers {
+        let links = world.stats(*viewer).links;
+        println!("{viewer} lag {} ms: {links:?}", world.lag_ms(*viewer));
+    }
+    assert!(offload >= 0.8, "offload {offload:.3}");
+    assert!(copies <= 2.3, "source sent {copies:.2} copies");
+    assert_eq!(world.longest_stall_ms(), 0);
+    for viewer in viewers {
+        assert!((world.lag_ms(viewer) - 1_500).abs() < 200, "lag {}", world.lag_ms(viewer));
+        let bytes = world.stats(viewer).bytes;
+        let duplicates = bytes.duplicates as f64 / (bytes.viewers + bytes.source + bytes.relay) as f64;
+        assert!(duplicates < 0.05, "duplicates {duplicates:.3}");
+    }
+}
+
+#[test]
+fn uploads_are_spread_evenly() {
+    let mut world = World::seeded(4);
+    world.run_for(2_000);
+    let viewers = world.viewers(6);
+    world.run_for(10_000);
+    let before: Vec<_> = viewers.iter().map(|&viewer| world.stats(viewer).uploaded_bytes).collect();
+    world.run_for(20_000);
+    let uploads =
+        viewers.iter().zip(before).map(|(&viewer, before)| world.stats(viewer).uploaded_bytes - before);
+    let (mean, most) = uploads.fold((0.0, 0), |(mean, most), one| (mean + one as f64 / 6.0, one.max(most)));
+    assert!((most as f64) < mean * 1.6, "mean {mean:.0}, most {most}");
+}
+
+#[test]
+fn losing_a_feeder_stalls_nobody() {
+    for seed in 1..=5 {
+        let mut world = World::seeded(seed);
+        world.run_for(2_000);
+        let viewers = world.viewers(6);
+        world.run_for(10_000);
+        world.forget_stalls();
+        world.remove(viewers[0]);
+        world.run_for(10_000);
+        assert!(world.longest_stall_ms() <= 300, "seed {seed}: {} ms", world.longest_stall_ms());
+        world.remove(viewers[3]);
+        world.run_for(10_000);
+        assert!(world.longest_stall_ms() <= 300, "seed {seed}: {} ms", world.longest_stall_ms());
+    }
+}
+
+#[test]
+fn losing_a_feeder_while_the_tracker_is_away_stalls_nobody() {
+    let mut world = World::seeded(5);
+    world.run_for(2_000);
+    let viewers = world.viewers(6);
+    world.run_for(10_000);
+    world.kill_tracker();
+    world.run_for(2_000);
+    world.forget_stalls();
+    world.remove(viewers[1]);
+    world.run_for(10_000);
+    assert!(world.longest_stall_ms() <= 300, "{} ms", world.longest_stall_ms());
+}
+
+#[test]
+fn five_percent_loss_is_repaired_by_neighbors() {
+    let mut world = World::seeded(6).losing(50);
+    world.run_for(2_000);
+    world.viewers(8);
+    world.run_for(8_000);
+    world.forget_stalls();
+    let before = world.bytes();
+    world.run_for(20_000);
+    assert_eq!(world.longest_stall_ms(), 0);
+    let offload = world.offload_since(&before);
+    assert!(offload >= 0.8, "offload {offload:.3}");
+}
+
+#[test]
+fn a_dead_tracker_stops_joins_never_playback() {
+    let mut world = World::seeded(7);
+    world.run_for(2_000);
+    let viewers = world.viewers(5);
+    world.run_for(8_000);
+    world.forget_stalls();
+    world.kill_tracker();
+    world.run_for(20_000);
+    assert_eq!(world.longest_stall_ms(), 0);
+    assert!(viewers.iter().all(|&viewer| world.phase(viewer) == Phase::Live));
+    world.restart_tracker();
+    let late = world.viewers(1)[0];
+    world.run_for(5_000);
+    assert_eq!(world.phase(late), Phase::Live);
+    world.run_for(15_000);
+    assert_eq!(world.longest_stall_ms(), 0, "the tracker's return disturbs nobody");
+    assert!(world.stats(late).bytes.viewers > 0);
+}
+
+#[test]
+fn a_source_that_returns_is_played_without_a_reload() {
+    let mut world = World::seeded(8);
+    world.run_for(2_000);
+    let viewers = world.viewers(4);
+    world.run_for(6_000);
+    world.kill_source();
+    world.run_for(5_000);
+    assert!(viewers.iter().all(|&viewer| world.phase(viewer) == Phase::Reconnecting));
+    world.restart_source();
+    world.run_for(5_000);
+    for &viewer in &viewers {
+        assert_eq!(world.phase(viewer), Phase::Live);
+        assert_eq!(world.screens[&viewer].generations.len(), 2, "one timeline each");
+    }
+    world.run_for(5_000);
+    let before = world.bytes();
+    world.run_for(10_000);
+    assert!(world.offload_since(&before) > 0.5);
+}
+
+#[test]
+fn a_liar_is_dropped_by_name_and_nothing_altered_is_played() {
+    let mut world = World::seeded(9);
+    world.run_for(2_000);
+    let viewers = world.viewers(6);
+    world.make_liar(viewers[2]);
+    world.run_for(20_000);
+    for viewer in viewers.iter().filter(|&&viewer| viewer != viewers[2]) {
+        let screen = &world.screens[viewer];
+        assert_eq!(screen.altered, 0);
+        assert!(screen.longest_stall_ms <= 300);
+        let blamed =
+            screen.violations.iter().all(|&(who, what)| (who, what) == (viewers[2], Violation::BadSignature));
+        assert!(blamed, "{:?}", screen.violations);
+        assert!(
+            world
+                .stats(*viewer)
+                .links
+                .iter()
+                .all(|link| link.peer != viewers[2] || link.stripes_in.is_empty())
+        );
+    }
+    let rejected: u64 = viewers.iter().map(|&viewer| world.stats(viewer).pieces.rejected).sum();
+    assert!(rejected > 0, "the lie was told and noticed");
+}
+
+#[test]
+fn who_cannot_be_linked_plays_through_the_relay() {
+    let mut world = World::seeded(10);
+    world.run_for(2_000);
+    world.viewers(3);
+    let alone = wire::PeerSecret([5; 16]).peer();
+    world.block_links(alone);
+    assert_eq!(world.viewers(1), [alone]);
+    world.run_for(30_000);
+    assert_eq!(world.longest_stall_ms(), 0);
+    let bytes = world.stats(alone).bytes;
+    assert_eq!((bytes.viewers, bytes.source), (0, 0));
+}
+
+#[test]
+fn sharing_off_means_no_link_and_on_again_means_links() {
+    let mut world = World::seeded(11);
+    world.run_for(2_000);
+    let viewers = world.viewers(4);
+    world.run_for(5_000);
+    world.tell_peer(viewers[0], Input::Sharing(false));
+    world.run_for(10_000);
+    let links: Vec<_> = world.stats(viewers[0]).links.iter().map(|link| link.peer).collect();
+    assert_eq!(links, [PeerId::RELAY]);
+    assert!(world.longest_stall_ms() <= 300);
+    world.tell_peer(viewers[0], Input::Sharing(true));
+    world.run_for(35_000);
+    assert!(world.stats(viewers[0]).links.len() > 2);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    let run = |seed| {
+        let mut world = World::seeded(seed).losing(20);
+        let viewers = world.viewers(4);
+        world.run_for(5_000);
+        viewers.iter().map(|&viewer| format!("{:?}", world.stats(viewer))).collect::<Vec<_>>()
+    };
+    assert_eq!(run(12), run(12));
+    assert_ne!(run(12), run(13));
+}

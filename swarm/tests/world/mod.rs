@@ -1,0 +1,556 @@
+//! A small swarm in simulated time: the real engines and the real Roster, with only network, clock and media made
+//! up. Everything follows from the seed.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use bytes::Bytes;
+use swarm::*;
+use wire::session::{FromPeer, FromTracker, Report, Signal, Welcome};
+use wire::{Epoch, PeerId, PeerSecret, Piece, PieceHeader, Signer, StreamHeader};
+
+pub const EPOCH: Epoch = Epoch(1_700_000_000_000);
+const STRIPES: u8 = 6;
+const PIECES_PER_CHUNK: u16 = 6;
+const CHUNK_MS: u64 = 100;
+const CHUNKS_PER_SEGMENT: u32 = 10;
+const LINK_DELAY_MS: u64 = 25;
+const SESSION_DELAY_MS: u64 = 10;
+/// Six round trips.
+const LINK_SETUP_MS: u64 = 12 * LINK_DELAY_MS;
+
+/// What is on its way, and to whom.
+enum Event {
+    ToPeer(PeerId, Input),
+    ToTracker(PeerId, FromPeer),
+    FrameToRelay(PeerId, Bytes),
+    Publish,
+    Wake(PeerId),
+    WakeTracker,
+    Look(PeerId),
+}
+
+/// A viewer's screen: what was handed to its player, and how play goes.
+#[derive(Default)]
+pub struct Screen {
+    pub chunks: Vec<u32>,
+    pub generations: Vec<(Epoch, u16)>,
+    buffered_ms: Option<(i64, i64)>,
+    position_ms: i64,
+    playing: bool,
+    looked_at_ms: u64,
+    pub stalled_ms: u64,
+    pub longest_stall_ms: u64,
+    stall_ms: u64,
+    pub altered: usize,
+    pub violations: Vec<(PeerId, Violation)>,
+}
+
+pub struct World {
+    pub now_ms: u64,
+    order: u64,
+    events: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    bodies: BTreeMap<usize, Event>,
+    random: u64,
+    loss_per_mille: u64,
+    signer: Signer,
+    epoch: Epoch,
+    chunk: u32,
+    seq: u32,
+    publishing: bool,
+    pub roster: Roster,
+    pub relay: Swarm,
+    pub peers: BTreeMap<PeerId, Swarm>,
+    pub screens: BTreeMap<PeerId, Screen>,
+    links: BTreeSet<(PeerId, PeerId)>,
+    pub source: PeerId,
+    wakes: BTreeMap<PeerId, u64>,
+    tracker_up: bool,
+    liars: BTreeSet<PeerId>,
+    unlinkable: BTreeSet<PeerId>,
+}
+
+impl World {
+    pub fn seeded(seed: u64) -> World {
+        let signer = Signer::from_seed(&[7; 32]);
+        let mut world = World {
+            now_ms: 1_000,
+            order: 0,
+            events: BinaryHeap::new(),
+            bodies: BTreeMap::new(),
+            random: seed,
+            loss_per_mille: 0,
+            epoch: EPOCH,
+            chunk: 0,
+            seq: 0,
+            publishing: true,
+            roster: Roster::new(RosterConfig::default(), seed),
+            relay: engine(Role::Relay, secret(0), &signer),
+            peers: BTreeMap::new(),
+            screens: BTreeMap::new(),
+            links: BTreeSet::new(),
+            source: secret(1).peer(),
+            wakes: BTreeMap::new(),
+            tracker_up: true,
+            liars: BTreeSet::new(),
+            unlinkable: BTreeSet::new(),
+            signer,
+        };
+        world.start_source();
+        world.schedule(0, Event::Publish);
+        world.schedule(0, Event::WakeTracker);
+        world
+    }
+
+    pub fn losing(mut self, per_mille: u64) -> World {
+        self.loss_per_mille = per_mille;
+        self
+    }
+
+    fn start_source(&mut self) {
+        let source = self.source;
+        self.peers.insert(source, engine(Role::Source, secret(1), &self.signer));
+        self.relay.handle(self.now(), Input::Told(self.welcome(source)));
+        self.roster.join(self.now(), source, RosterRole::Source, true, Report::default());
+        self.announce_stream(0);
+        self.relay.handle(self.now(), Input::LinkOpened { peer: source });
+        self.tell_peer(source, Input::SessionOpened);
+        self.tell_peer(source, Input::Told(self.welcome(source)));
+        self.tell_peer(source, Input::LinkOpened { peer: PeerId::RELAY });
+        self.flush_tracker();
+    }
+
+    pub fn announce_stream(&mut self, generation: u16) {
+        let header = StreamHeader {
+            epoch: self.epoch,
+            generation,
+            stripes: STRIPES,
+            target_lag_ms: 1_500,
+            bitrate_bps: 3_000_000,
+            first_chunk: self.chunk,
+            first_seq: self.seq,
+            mime: "video/mp4".into(),
+            init: Bytes::from_static(b"init"),
+        };
+        let frame = header.sign(&self.signer);
+        self.tell_peer(self.source, Input::PublishStream(header, frame));
+    }
+
+    /// Adds viewers, 200 ms apart, and returns them.
+    pub fn viewers(&mut self, count: u8) -> Vec<PeerId> {
+        (0..count)
+            .map(|_| {
+                let secret = secret(self.peers.len() as u8 + 1);
+                let viewer = secret.peer();
+                self.peers.insert(viewer, engine(Role::Viewer, secret, &self.signer));
+                self.screens.insert(viewer, Screen { looked_at_ms: self.now_ms, ..Screen::default() });
+                self.tell_peer(viewer, Input::SessionOpened);
+                self.schedule(50, Event::Look(viewer));
+                self.run_for(200);
+                viewer
+            })
+            .collect()
+    }
+
+    pub fn run_for(&mut self, ms: u64) {
+        let end = self.now_ms + ms;
+        while let Some(&Reverse((at, _, body))) = self.events.peek() {
+            if at > end {
+                break;
+            }
+            self.events.pop();
+            self.now_ms = at;
+            let event = self.bodies.remove(&body).unwrap();
+            self.happen(event);
+        }
+        self.now_ms = end;
+    }
+
+    // What may be done to the swarm.
+
+    pub fn remove(&mut self, peer: PeerId) {
+        self.peers.remove(&peer);
+        self.screens.remove(&peer);
+        let (gone, kept) = self.links.iter().partition(|(a, b)| *a == peer || *b == peer);
+        self.links = kept;
+        let gone: BTreeSet<(PeerId, PeerId)> = gone;
+        for (a, b) in gone {
+            let other = if a == peer { b } else { a };
+            // A browser that is closed says nothing to its neighbors; they notice by themselves.
+            self.schedule(4_000, Event::ToPeer(other, Input::LinkClosed { peer }));
+        }
+        if self.tracker_up {
+            self.roster.leave(self.now(), peer);
+            self.relay.handle(self.now(), Input::LinkClosed { peer });
+            self.flush_tracker();
+        }
+    }
+
+    pub fn kill_tracker(&mut self) {
+        self.tracker_up = false;
+        let everyone: Vec<_> = self.peers.keys().copied().collect();
+        everyone.into_iter().for_each(|peer| self.tell_peer(peer, Input::SessionClosed));
+    }
+
+    pub fn restart_tracker(&mut self) {
+        self.tracker_up = true;
+        self.roster = Roster::new(RosterConfig::default(), 1);
+        self.relay = engine(Role::Relay, secret(0), &self.signer);
+        let source = self.source;
+        self.relay.handle(self.now(), Input::Told(self.welcome(source)));
+        self.roster.join(self.now(), source, RosterRole::Source, true, Report::default());
+        self.tell_peer(source, Input::SessionOpened);
+        self.tell_peer(source, Input::Told(self.welcome(source)));
+        self.tell_peer(source, Input::LinkOpened { peer: PeerId::RELAY });
+        self.relay.handle(self.now(), Input::LinkOpened { peer: source });
+        self.flush_tracker();
+        let viewers: Vec<_> = self.screens.keys().copied().collect();
+        viewers.into_iter().for_each(|viewer| self.tell_peer(viewer, Input::SessionOpened));
+    }
+
+    pub fn kill_source(&mut self) {
+        self.publishing = false;
+        let source = self.source;
+        self.peers.remove(&source);
+        self.links.retain(|(a, b)| *a != source && *b != source);
+        self.roster.leave(self.now(), source);
+        self.relay.handle(self.now(), Input::LinkClosed { peer: source });
+        self.tell_viewers(FromTracker::Offline { ended: false });
+        self.flush_tracker();
+    }
+
+    pub fn restart_source(&mut self) {
+        self.publishing = true;
+        (self.chunk, self.seq) = (0, 0);
+        self.epoch = Epoch(EPOCH.0 + self.now_ms);
+        self.start_source();
+        self.tell_viewers(FromTracker::Live { epoch: self.epoch, source: Some(self.source) });
+    }
+
+    pub fn make_liar(&mut self, peer: PeerId) {
+        self.liars.insert(peer);
+    }
+
+    pub fn block_links(&mut self, peer: PeerId) {
+        self.unlinkable.insert(peer);
+    }
+
+    pub fn tell_peer(&mut self, peer: PeerId, input: Input) {
+        let now = self.now();
+        if let Some(swarm) = self.peers.get_mut(&peer) {
+            swarm.handle(now, input);
+            self.flush(peer);
+        }
+    }
+
+    // What can be seen.
+
+    pub fn stats(&self, peer: PeerId) -> Stats {
+        self.peers[&peer].stats()
+    }
+
+    /// Share of all viewers' bytes since `since` that came from other viewers.
+    pub fn offload_since(&self, since: &BTreeMap<PeerId, ByteCounts>) -> f64 {
+        let (mut viewers, mut all) = (0, 0);
+        for peer in self.screens.keys() {
+            let (now, then) = (self.stats(*peer).bytes, since.get(peer).copied().unwrap_or_default());
+            viewers += now.viewers - then.viewers;
+            all += now.viewers + now.source + now.relay - then.viewers - then.source - then.relay;
+        }
+        viewers as f64 / all.max(1) as f64
+    }
+
+    pub fn bytes(&self) -> BTreeMap<PeerId, ByteCounts> {
+        self.screens.keys().map(|&peer| (peer, self.stats(peer).bytes)).collect()
+    }
+
+    pub fn phase(&self, peer: PeerId) -> Phase {
+        self.peers[&peer].phase(self.now())
+    }
+
+    pub fn lag_ms(&self, viewer: PeerId) -> i64 {
+        let live_ms = (self.unix_ms() - self.epoch.0) as i64;
+        live_ms - self.screens[&viewer].position_ms
+    }
+
+    pub fn forget_stalls(&mut self) {
+        for screen in self.screens.values_mut() {
+            (screen.stalled_ms, screen.longest_stall_ms, screen.stall_ms) = (0, 0, 0);
+        }
+    }
+
+    pub fn longest_stall_ms(&self) -> u64 {
+        self.screens.values().map(|screen| screen.longest_stall_ms).max().unwrap_or(0)
+    }
+
+    // How it moves.
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now_ms)
+    }
+
+    fn unix_ms(&self) -> u64 {
+        EPOCH.0 + self.now_ms
+    }
+
+    fn schedule(&mut self, after_ms: u64, event: Event) {
+        self.order += 1;
+        let body = self.order as usize;
+        self.bodies.insert(body, event);
+        self.events.push(Reverse((self.now_ms + after_ms, self.order, body)));
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::ToPeer(peer, input) => self.tell_peer(peer, input),
+            Event::Wake(peer) => self.tell_peer(peer, Input::Wake),
+            Event::ToTracker(from, message) if self.tracker_up => self.hear(from, message),
+            Event::FrameToRelay(from, bytes) if self.tracker_up => {
+                self.relay.handle(self.now(), Input::Frame { peer: from, bytes });
+                self.flush_tracker();
+            }
+            Event::WakeTracker => {
+                self.schedule(50, Event::WakeTracker);
+                self.roster.wake(self.now());
+                self.relay.handle(self.now(), Input::Wake);
+                self.flush_tracker();
+            }
+            Event::Publish => {
+                self.schedule(CHUNK_MS, Event::Publish);
+                if self.publishing {
+                    self.publish();
+                }
+            }
+            Event::Look(viewer) => self.look(viewer),
+            Event::ToTracker(..) | Event::FrameToRelay(..) => {}
+        }
+    }
+
+    fn publish(&mut self) {
+        for index in 0..PIECES_PER_CHUNK {
+            let header = PieceHeader {
+                epoch: self.epoch,
+                seq: self.seq,
+                chunk: self.chunk,
+                index,
+                count: PIECES_PER_CHUNK,
+                generation: 0,
+                time_ms: (self.unix_ms() - self.epoch.0) as u32,
+                duration_ms: CHUNK_MS as u16,
+                keyframe: self.chunk.is_multiple_of(CHUNKS_PER_SEGMENT),
+            };
+            self.seq += 1;
+            let piece = Piece::sign(header, &[0x5a; 600], &self.signer);
+            self.tell_peer(self.source, Input::Publish(piece));
+        }
+        self.chunk += 1;
+    }
+
+    fn hear(&mut self, from: PeerId, message: FromPeer) {
+        let now = self.now();
+        match message {
+            FromPeer::Join(join) => {
+                let welcome = self.welcome(from);
+                self.schedule(SESSION_DELAY_MS, Event::ToPeer(from, Input::Told(welcome)));
+                let known = Report { links: join.links, feeds: join.feeds, ..Report::default() };
+                self.roster.join(now, from, RosterRole::Viewer, join.sharing, known);
+                self.relay.handle(now, Input::LinkOpened { peer: from });
+            }
+            FromPeer::Signal { to, signal } if self.roster.may_signal(from, to) => {
+                let told = FromTracker::Signal { from, signal };
+                self.schedule(SESSION_DELAY_MS, Event::ToPeer(to, Input::Told(told)));
+            }
+            FromPeer::Report(report) => self.roster.report(now, from, report),
+            FromPeer::Orphaned { stripes, failed } => self.roster.orphaned(now, from, stripes, failed),
+            FromPeer::Sharing { on } => self.roster.sharing(now, from, on),
+            FromPeer::Signal { .. } | FromPeer::Announce(_) | FromPeer::Ended => {}
+        }
+        self.flush_tracker();
+    }
+
+    fn welcome(&self, peer: PeerId) -> FromTracker {
+        FromTracker::Welcome(Welcome {
+            peer,
+            channel: self.signer.channel(),
+            name: "demo".into(),
+            time_ms: self.unix_ms(),
+            epoch: Some(self.epoch),
+            source: Some(self.source),
+            stun_port: None,
+            viewers: 1,
+        })
+    }
+
+    fn tell_viewers(&mut self, message: FromTracker) {
+        let viewers: Vec<_> = self.screens.keys().copied().collect();
+        viewers.into_iter().for_each(|viewer| self.tell_peer(viewer, Input::Told(message.clone())));
+    }
+
+    fn flush_tracker(&mut self) {
+        while let Some(output) = self.relay.poll_output() {
+            if let Output::Send { peer, frame, .. } = output {
+                self.schedule(
+                    SESSION_DELAY_MS,
+                    Event::ToPeer(peer, Input::Frame { peer: PeerId::RELAY, bytes: frame }),
+                );
+                self.relay.handle(self.now(), Input::Queued { peer, bytes: 0 });
+            } else if let Output::Stream(header) = output {
+                self.roster.set_stream(self.now(), header.stripes, header.bitrate_bps);
+            }
+        }
+        while let Some(RosterOutput { to, message }) = self.roster.poll_output() {
+            self.schedule(SESSION_DELAY_MS, Event::ToPeer(to, Input::Told(message)));
+        }
+    }
+
+    fn flush(&mut self, peer: PeerId) {
+        while let Some(output) = self.peers.get_mut(&peer).and_then(Swarm::poll_output) {
+            self.act(peer, output);
+        }
+        if let Some(at) = self.peers.get(&peer).and_then(Swarm::poll_timeout) {
+            let at_ms = at.as_millis().max(self.now_ms + 1);
+            if self.wakes.get(&peer).is_none_or(|&wake| wake <= self.now_ms || wake > at_ms) {
+                self.wakes.insert(peer, at_ms);
+                self.schedule(at_ms - self.now_ms, Event::Wake(peer));
+            }
+        }
+    }
+
+    fn act(&mut self, peer: PeerId, output: Output) {
+        match output {
+            Output::Send { peer: to, lane, frame } => self.carry(peer, to, lane, frame),
+            Output::Tell(message) if self.tracker_up => {
+                self.schedule(SESSION_DELAY_MS, Event::ToTracker(peer, message));
+            }
+            Output::OpenLink { peer: to } => {
+                let offer = Input::Signal { peer: to, signal: Signal::Offer { sdp: String::new() } };
+                self.tell_peer(peer, offer);
+            }
+            Output::Signal { peer: from, signal: Signal::Offer { .. } } => self.connect(from, peer),
+            Output::CloseLink { peer: other } => {
+                let pair = (peer.min(other), peer.max(other));
+                if self.links.remove(&pair) {
+                    self.schedule(LINK_DELAY_MS, Event::ToPeer(other, Input::LinkClosed { peer }));
+                }
+            }
+            Output::Chunk(chunk) => self.show(peer, chunk),
+            Output::Stream(header) => {
+                let screen = self.screens.entry(peer).or_default();
+                if screen.generations.last().is_none_or(|(epoch, _)| *epoch != header.epoch) {
+                    screen.buffered_ms = None;
+                    screen.playing = false;
+                }
+                screen.generations.push((header.epoch, header.generation));
+            }
+            Output::Violation { peer: who, violation } => {
+                if let Some(screen) = self.screens.get_mut(&peer) {
+                    screen.violations.push((who, violation));
+                }
+            }
+            Output::Tell(_) | Output::Signal { .. } => {}
+        }
+    }
+
+    fn connect(&mut self, from: PeerId, to: PeerId) {
+        if self.unlinkable.contains(&from) || self.unlinkable.contains(&to) {
+            self.schedule(10_000, Event::ToPeer(from, Input::LinkClosed { peer: to }));
+            self.schedule(10_000, Event::ToPeer(to, Input::LinkClosed { peer: from }));
+            return;
+        }
+        self.links.insert((from.min(to), from.max(to)));
+        self.schedule(LINK_SETUP_MS, Event::ToPeer(from, Input::LinkOpened { peer: to }));
+        self.schedule(LINK_SETUP_MS, Event::ToPeer(to, Input::LinkOpened { peer: from }));
+    }
+
+    fn carry(&mut self, from: PeerId, to: PeerId, lane: Lane, mut frame: Bytes) {
+        self.tell_queue(from, to);
+        if to == PeerId::RELAY {
+            return self.schedule(SESSION_DELAY_MS, Event::FrameToRelay(from, frame));
+        }
+        if !self.links.contains(&(from.min(to), from.max(to))) {
+            return;
+        }
+        if lane == Lane::Eager && self.random() % 1000 < self.loss_per_mille {
+            return;
+        }
+        if self.liars.contains(&from) && frame.len() > 500 {
+            let mut altered = frame.to_vec();
+            *altered.last_mut().unwrap() ^= 1;
+            frame = altered.into();
+        }
+        self.schedule(LINK_DELAY_MS, Event::ToPeer(to, Input::Frame { peer: from, bytes: frame }));
+    }
+
+    /// Links of this world have no queues.
+    fn tell_queue(&mut self, from: PeerId, to: PeerId) {
+        let now = self.now();
+        if let Some(swarm) = self.peers.get_mut(&from) {
+            swarm.handle(now, Input::Queued { peer: to, bytes: 0 });
+        }
+    }
+
+    fn show(&mut self, viewer: PeerId, chunk: Chunk) {
+        let Some(screen) = self.screens.get_mut(&viewer) else { return };
+        screen.altered += chunk.bytes.iter().filter(|&&byte| byte != 0x5a).count();
+        screen.chunks.push(chunk.number);
+        let (start, end) =
+            (i64::from(chunk.time_ms), i64::from(chunk.time_ms) + i64::from(chunk.duration_ms));
+        screen.buffered_ms = match screen.buffered_ms {
+            Some((first, last)) if start <= last + 5 => Some((first, end.max(last))),
+            _ => Some((start, end)),
+        };
+    }
+
+    /// A player that starts as soon as it can, plays in real time and drifts to the target lag.
+    fn look(&mut self, viewer: PeerId) {
+        let live_ms = (self.unix_ms() - self.epoch.0.min(self.unix_ms())) as i64;
+        let now_ms = self.now_ms;
+        let Some(screen) = self.screens.get_mut(&viewer) else { return };
+        let elapsed = now_ms - screen.looked_at_ms;
+        screen.looked_at_ms = now_ms;
+        if let Some((start, end)) = screen.buffered_ms {
+            if !screen.playing && end - start >= 200 {
+                screen.playing = true;
+                screen.position_ms = (live_ms - 1_500).clamp(start, end - 100);
+            } else if screen.playing {
+                let fast = live_ms - 1_500 - screen.position_ms;
+                let step = elapsed as i64 + (fast / 12).clamp(-2, 2);
+                let next = screen.position_ms + step;
+                if screen.position_ms < start {
+                    screen.position_ms = start;
+                } else if next <= end {
+                    screen.position_ms = next;
+                    screen.stall_ms = 0;
+                } else {
+                    screen.stalled_ms += elapsed;
+                    screen.stall_ms += elapsed;
+                    screen.longest_stall_ms = screen.longest_stall_ms.max(screen.stall_ms);
+                }
+            }
+        }
+        let playhead = Input::Playhead {
+            media_ms: screen.position_ms.max(0) as u32,
+            stalled: screen.playing && screen.stall_ms > 150,
+        };
+        if screen.playing {
+            self.tell_peer(viewer, playhead);
+        }
+        self.schedule(50, Event::Look(viewer));
+    }
+
+    fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+}
+
+fn secret(number: u8) -> PeerSecret {
+    PeerSecret([number; 16])
+}
+
+fn engine(role: Role, secret: PeerSecret, signer: &Signer) -> Swarm {
+    let identity = Identity { role, secret, channel: "demo".into(), expected: Some(signer.channel()) };
+    Swarm::new(Config::default(), identity, 1)
+}
