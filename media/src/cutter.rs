@@ -107,7 +107,7 @@ impl fmt::Display for MediaWarning {
 #[derive(Debug, Clone, PartialEq)]
 pub enum MediaEvent {
     /// Belongs before every later chunk.
-    Init(InitSegment),
+    Init(Box<InitSegment>),
     /// The next chunk.
     Chunk(Chunk),
     /// For the log and the broadcaster.
@@ -366,7 +366,7 @@ impl Cutter {
         let bytes = boxes::init_segment(video.as_ref(), audio.as_ref())?;
         let mime = mime(video.as_ref(), audio.as_ref());
         self.emitted = present;
-        self.events.push_back(MediaEvent::Init(InitSegment { mime, bytes, video, audio }));
+        self.events.push_back(MediaEvent::Init(Box::new(InitSegment { mime, bytes, video, audio })));
         Ok(())
     }
 

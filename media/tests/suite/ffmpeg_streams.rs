@@ -229,11 +229,14 @@ fn assert_contiguous(output: &Output, pictures: usize) {
     let mut ends = [None; 3];
     for chunk in &output.chunks {
         for traf in trafs_of(&chunk.bytes) {
-            let start = traf.tfdt.as_ref().unwrap().base_media_decode_time;
+            let start = traf.tfdt.as_ref().expect("a tfdt").base_media_decode_time;
             let end = &mut ends[traf.tfhd.track_id as usize];
             assert_eq!(start, end.unwrap_or(start), "track {}", traf.tfhd.track_id);
-            let duration: u64 =
-                traf.trun[0].samples.iter().map(|sample| u64::from(sample.duration.unwrap())).sum();
+            let duration: u64 = traf.trun[0]
+                .samples
+                .iter()
+                .map(|sample| u64::from(sample.duration.expect("a duration")))
+                .sum();
             *end = Some(start + duration);
         }
     }

@@ -100,7 +100,7 @@ impl Output {
             match event {
                 MediaEvent::Init(init) => {
                     self.file.extend_from_slice(&init.bytes);
-                    self.inits.push(init);
+                    self.inits.push(*init);
                 }
                 MediaEvent::Chunk(chunk) => {
                     self.file.extend_from_slice(&chunk.bytes);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::guard::{Guard, Passed, Violation};
 use super::keys::{self, Admission};
-use super::publication::{EndReason, Publisher};
+use super::publication::{ConsumerGone, EndReason, Publisher};
 use super::server::Shared;
 use super::session::{Greeted, Greeting, Outcome, Refusal, Session, SessionError};
 
@@ -141,11 +141,8 @@ impl Connection {
         while let Some(passed) = self.guard.next()? {
             match passed {
                 Passed::Media { kind, timestamp_ms, body } => {
-                    let Some(published) = &mut self.published else { continue };
-                    tokio::select! {
-                        sent = published.publisher.send_tag(kind, timestamp_ms, body) => sent.map_err(|_| Ending::Closed)?,
-                        _ = &mut published.replaced => return Err(Ending::Replaced),
-                    }
+                    let Some(Published { publisher, replaced, .. }) = &mut self.published else { continue };
+                    delivered(publisher.send_tag(kind, timestamp_ms, body), replaced).await?;
                 }
                 Passed::Control(message) => {
                     for outcome in session.handle(message)? {
@@ -167,9 +164,9 @@ impl Connection {
                 self.refuse(session, Refusal::NothingToPlay).await?;
                 Err(Ending::AskedToPlay)
             }
-            Outcome::Metadata(metadata) => match &self.published {
-                Some(published) => {
-                    published.publisher.send_metadata(metadata).await.map_err(|_| Ending::Closed)
+            Outcome::Metadata(metadata) => match &mut self.published {
+                Some(Published { publisher, replaced, .. }) => {
+                    delivered(publisher.send_metadata(metadata), replaced).await
                 }
                 None => Ok(()),
             },
@@ -252,5 +249,16 @@ impl Connection {
         self.shared.unpublish(&admission, number);
         tracing::info!(publisher = number, %admission, "the encoder is gone: {ending}");
         publisher.end(ending.reason());
+    }
+}
+
+/// Waits while the consumer's queue is full, which holds the encoder back, but not beyond a takeover.
+async fn delivered(
+    sent: impl Future<Output = Result<(), ConsumerGone>>,
+    replaced: &mut oneshot::Receiver<()>,
+) -> Result<(), Ending> {
+    tokio::select! {
+        sent = sent => sent.map_err(|ConsumerGone| Ending::Closed),
+        _ = replaced => Err(Ending::Replaced),
     }
 }
