@@ -1,0 +1,190 @@
+//! The relay path: what a broadcaster sends on its session reaches viewers on theirs, signed as it was.
+
+use bytes::Bytes;
+use wire::session::FromTracker;
+use wire::{Epoch, Frame, JOIN_POINT, Piece, PieceHeader, StreamHeader, StripeSet, Verifier};
+
+use crate::support::{Session, Tracker, channel, signer};
+
+const STRIPES: u8 = 6;
+
+/// A broadcaster with pictures of zeros: ten chunks a second, a piece each, a keyframe every ten.
+struct Programme {
+    epoch: u64,
+    next: u32,
+    payload: usize,
+}
+
+impl Programme {
+    fn header(&self) -> Bytes {
+        let header = StreamHeader {
+            epoch: Epoch(self.epoch),
+            generation: 0,
+            stripes: STRIPES,
+            target_lag_ms: 1_500,
+            bitrate_bps: 500_000,
+            first_chunk: 0,
+            first_seq: 0,
+            mime: "video/mp4".to_owned(),
+            init: Bytes::from_static(b"ftypmoov"),
+        };
+        header.sign(&signer(1))
+    }
+
+    fn piece(&mut self) -> Bytes {
+        let number = self.next;
+        self.next += 1;
+        let header = PieceHeader {
+            epoch: Epoch(self.epoch),
+            seq: number,
+            chunk: number,
+            index: 0,
+            count: 1,
+            generation: 0,
+            time_ms: number * 100,
+            duration_ms: 100,
+            keyframe: number.is_multiple_of(10),
+        };
+        Piece::sign(header, &vec![0; self.payload], &signer(1)).frame().clone()
+    }
+
+    async fn start(&self, source: &mut Session) {
+        // The relay asks first.
+        let asked = source.frame().await;
+        assert!(matches!(asked, Frame::Subscribe { .. }), "{asked:?}");
+        source.send(self.header()).await;
+    }
+
+    async fn play(&mut self, source: &mut Session, pieces: usize) {
+        for _ in 0..pieces {
+            let piece = self.piece();
+            source.send(piece).await;
+        }
+        source.settle().await;
+    }
+}
+
+fn programme() -> Programme {
+    Programme { epoch: 1_000, next: 0, payload: 5_000 }
+}
+
+/// Numbers of pieces up to `last`, each proven; checks that the stream header came before the first.
+async fn watch(viewer: &mut Session, last: u32) -> Vec<u32> {
+    let verifier = Verifier::new(channel(1)).unwrap();
+    let (mut numbers, mut header) = (Vec::new(), None);
+    while !numbers.contains(&last) {
+        match viewer.frame().await {
+            Frame::Stream(stream, frame) => {
+                StreamHeader::verify(&frame, &verifier).unwrap();
+                header = Some(stream);
+            }
+            Frame::Piece(piece) => {
+                assert!(header.is_some(), "a piece before its stream header");
+                piece.verify(&verifier).unwrap();
+                numbers.push(piece.header.seq);
+            }
+            _ => {}
+        }
+    }
+    numbers
+}
+
+async fn subscribe(viewer: &mut Session) {
+    viewer.send(Frame::Subscribe { stripes: StripeSet::all(STRIPES), from: JOIN_POINT }.encode()).await;
+}
+
+#[tokio::test]
+async fn a_viewer_is_fed_from_a_keyframe_and_goes_on() {
+    let tracker = Tracker::start().await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let mut programme = programme();
+    programme.start(&mut source).await;
+    programme.play(&mut source, 35).await;
+    let (mut viewer, _) = tracker.viewer("demo", 2).await;
+    subscribe(&mut viewer).await;
+    let mut burst = watch(&mut viewer, 34).await;
+    burst.sort_unstable();
+    assert!(burst[0].is_multiple_of(10), "{burst:?}");
+    assert_eq!(burst, (burst[0]..35).collect::<Vec<_>>());
+    programme.play(&mut source, 5).await;
+    let mut going_on = Vec::new();
+    while going_on.len() < 5 {
+        if let Frame::Piece(piece) = viewer.frame().await {
+            going_on.push(piece.header.seq);
+        }
+    }
+    assert_eq!(going_on, [35, 36, 37, 38, 39]);
+}
+
+#[tokio::test]
+async fn waiting_viewers_hear_that_the_stream_has_come() {
+    let tracker = Tracker::start().await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let (mut viewer, welcome) = tracker.viewer("demo", 2).await;
+    assert_eq!(welcome.epoch, None);
+    subscribe(&mut viewer).await;
+    let mut programme = programme();
+    programme.start(&mut source).await;
+    let live = viewer.told_that(|message| match message {
+        FromTracker::Live { epoch, .. } => Some(epoch.0),
+        _ => None,
+    });
+    assert_eq!(live.await, programme.epoch);
+    programme.play(&mut source, 12).await;
+    assert!(watch_all(&mut viewer, 11).await.contains(&0));
+}
+
+/// As [`watch`], for a viewer that has heard its header while it waited for something else.
+async fn watch_all(viewer: &mut Session, last: u32) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    while !numbers.contains(&last) {
+        if let Frame::Piece(piece) = viewer.frame().await {
+            numbers.push(piece.header.seq);
+        }
+    }
+    numbers
+}
+
+#[tokio::test]
+async fn altered_pieces_are_not_passed_on() {
+    let tracker = Tracker::start().await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let mut programme = programme();
+    programme.start(&mut source).await;
+    let (mut viewer, _) = tracker.viewer("demo", 2).await;
+    subscribe(&mut viewer).await;
+    viewer.settle().await;
+    programme.play(&mut source, 3).await;
+    let mut altered = programme.piece().to_vec();
+    *altered.last_mut().unwrap() ^= 1;
+    source.send(altered.into()).await;
+    programme.play(&mut source, 3).await;
+    let numbers = watch_all(&mut viewer, 6).await;
+    assert!(!numbers.contains(&3), "{numbers:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_read_costs_a_bounded_amount_and_harms_nobody() {
+    let tracker = Tracker::start().await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let mut programme = Programme { payload: 16_000, ..programme() };
+    programme.start(&mut source).await;
+    let (mut asleep, _) = tracker.viewer("demo", 2).await;
+    subscribe(&mut asleep).await;
+    let (mut awake, _) = tracker.viewer("demo", 3).await;
+    subscribe(&mut awake).await;
+    awake.settle().await;
+    for round in 0..60 {
+        programme.play(&mut source, 10).await;
+        let last = round * 10 + 9;
+        assert_eq!(watch_all(&mut awake, last).await.last(), Some(&last));
+    }
+    // Nearly ten megabytes went by; what waits for the sleeper is the kernel's buffers and the queue's limit.
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&599) {
+        if let Frame::Piece(piece) = asleep.frame().await {
+            numbers.push(piece.header.seq);
+        }
+    }
+    assert!(numbers.len() < 600, "stale pieces were dropped, not hoarded");
+}
