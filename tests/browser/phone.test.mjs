@@ -19,8 +19,10 @@ scenario('the pages fit a phone', async (world) => {
     const viewer = await world.viewer({ name: `on a ${device}`, ...options });
     await viewer.firstFrame();
     await viewer.until('is live', 10, async () => (await viewer.state()) === 'live');
+    await fits(viewer.page);
+    await viewer.page.locator('[data-action="panel"]').first().evaluate((button) => button.click());
+    await viewer.page.locator('[data-role="panel"]').first().waitFor({ state: 'visible', timeout: 2_000 });
     await viewer.page.screenshot({ path: path(`target/browser-tests/pages/watch-${device}.png`) });
-    assert.ok(await viewer.page.locator('[data-role="panel"]').first().count() > 0, 'there is a panel');
     await fits(viewer.page);
 
     await viewer.page.goto(world.url);

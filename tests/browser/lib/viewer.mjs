@@ -63,8 +63,13 @@ export class Viewer {
     return until(`${this.name} ${what}`, seconds, () => probe(this));
   }
 
-  /** Switches sharing off with the switch on the page (a click, as the switch may be drawn over the checkbox). */
-  stopSharing = () => this.page.locator('[data-action="sharing"]').first().evaluate((box) => box.checked && box.click());
+  /** Presses the switch on the page, whatever covers it just then; the switch then says that it is off. */
+  async stopSharing() {
+    const control = this.page.locator('[data-action="sharing"]').first();
+    await control.evaluate((element) => element.click());
+    await this.until('sees the switch off', 2, () => control.evaluate((element) =>
+      (element.matches('[role=switch]') ? element.getAttribute('aria-checked') === 'false' : !element.checked)));
+  }
 
   /** Leaves a mark in the document; `isMarked` is false once the page was reloaded. */
   mark = () => this.page.evaluate(() => void (window.markedByTest = true));
