@@ -1,36 +1,40 @@
 //! What the viewer can say of itself, under the names that pages and tests read.
 
-use serde::Serialize;
+use js_sys::{Array, JSON, Object, Reflect};
 use swarm::Stats;
-use wire::{ChannelId, PeerId};
+use wasm_bindgen::JsValue;
 
-use crate::screen::Stall;
+/// A plain object being filled. Fractions go in one by one: their way through JSON would cost every viewer 10 KB.
+pub(crate) struct Figures(Object);
 
-/// A viewer's state and figures. Times end in their unit; those of the page's clock count from the navigation.
-#[derive(Serialize)]
-pub(crate) struct Figures {
-    /// `connecting`, `finding_peers`, `live`, `buffering`, `reconnecting`, `offline` or `unsupported`.
-    pub state: &'static str,
-    /// What is missing, or what the tracker said.
-    pub reason: Option<String>,
-    pub channel: Option<ChannelId>,
-    pub peer: PeerId,
-    pub epoch: Option<f64>,
-    pub generation: u16,
-    pub mime: Option<String>,
-    pub bitrate_bps: Option<u32>,
-    /// Behind capture, once there is a picture.
-    pub lag_s: Option<f64>,
-    pub target_lag_s: f64,
-    /// Media ahead of the playhead.
-    pub buffer_s: f64,
-    pub stalls: Vec<Stall>,
-    pub first_frame_ms: Option<f64>,
-    pub playback_rate: f64,
-    /// Addresses of this machine that were found for links: none while sharing is off.
-    pub candidates_gathered: u32,
-    pub sharing: bool,
-    /// `bytes`, `uploaded_bytes`, `pieces`, `links`, `viewers` and more.
-    #[serde(flatten)]
-    pub swarm: Stats,
+impl Figures {
+    /// Begins with the engine's: `bytes`, `uploaded_bytes`, `pieces`, `links`, `viewers` and more.
+    pub(crate) fn of(stats: &Stats) -> Self {
+        let text = serde_json::to_string(stats).unwrap_or_default();
+        Figures(JSON::parse(&text).map_or_else(|_| Object::new(), Object::from))
+    }
+
+    pub(crate) fn with(self, name: &str, value: impl Into<JsValue>) -> Self {
+        // Only a frozen object could refuse.
+        let _ = Reflect::set(&self.0, &name.into(), &value.into());
+        self
+    }
+
+    /// `null` where there is none.
+    pub(crate) fn with_any(self, name: &str, value: Option<impl Into<JsValue>>) -> Self {
+        self.with(name, value.map_or(JsValue::NULL, Into::into))
+    }
+
+    /// A list of objects.
+    pub(crate) fn with_list(self, name: &str, list: impl Iterator<Item = Figures>) -> Self {
+        self.with(name, list.map(|figures| figures.0).collect::<Array>())
+    }
+
+    pub(crate) fn empty() -> Self {
+        Figures(Object::new())
+    }
+
+    pub(crate) fn into_object(self) -> JsValue {
+        self.0.into()
+    }
 }

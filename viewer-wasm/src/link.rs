@@ -32,7 +32,7 @@ const DISCONNECTED_MAX_MS: f64 = 3_000.0;
 
 /// A link, open or to be.
 pub(crate) struct Link {
-    peer: PeerId,
+    pub peer: PeerId,
     /// Tells this link's events from those of an earlier one with the same peer.
     pub number: u32,
     pub offered: bool,

@@ -1,7 +1,5 @@
 //! All links of this viewer: who is being linked to, who is linked, and how offers that cross are settled.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use swarm::{Input, Lane};
 use wire::PeerId;
@@ -21,7 +19,8 @@ const CREATIONS_MAX: u32 = 450;
 pub(crate) struct Links {
     own: PeerId,
     mailbox: Mailbox,
-    links: BTreeMap<PeerId, Link>,
+    /// One for each peer; so few that looking through them costs nothing.
+    links: Vec<Link>,
     stun: Option<String>,
     sharing: bool,
     created: u32,
@@ -34,7 +33,7 @@ impl Links {
         Links {
             own,
             mailbox: mailbox.clone(),
-            links: BTreeMap::new(),
+            links: Vec::new(),
             stun: None,
             sharing,
             created: 0,
@@ -50,13 +49,13 @@ impl Links {
     /// Off: closes all, and makes none from here on.
     pub(crate) fn set_sharing(&mut self, on: bool) -> Vec<Input> {
         self.sharing = on;
-        let closed = if on { BTreeMap::new() } else { std::mem::take(&mut self.links) };
-        closed.into_keys().map(|peer| Input::LinkClosed { peer }).collect()
+        let closed = if on { Vec::new() } else { std::mem::take(&mut self.links) };
+        closed.iter().map(|link| Input::LinkClosed { peer: link.peer }).collect()
     }
 
     /// Makes a link and offers it. `None`, or the news that it cannot be.
     pub(crate) fn open(&mut self, peer: PeerId) -> Option<Input> {
-        if self.links.contains_key(&peer) {
+        if self.link(peer).is_some() {
             return None;
         }
         match self.make(peer) {
@@ -67,7 +66,11 @@ impl Links {
     }
 
     pub(crate) fn close(&mut self, peer: PeerId) {
-        self.links.remove(&peer);
+        self.links.retain(|link| link.peer != peer);
+    }
+
+    fn link(&mut self, peer: PeerId) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.peer == peer)
     }
 
     /// Takes what the other side of a link made.
@@ -75,12 +78,12 @@ impl Links {
         match signal {
             Signal::Offer { sdp } => return self.offered(peer, &sdp),
             Signal::Answer { sdp } => {
-                if let Some(link) = self.links.get_mut(&peer) {
+                if let Some(link) = self.link(peer) {
                     link.answered(&sdp);
                 }
             }
             Signal::Candidate { candidate } => {
-                if let Some(link) = self.links.get_mut(&peer) {
+                if let Some(link) = self.link(peer) {
                     link.add_candidate(candidate);
                 }
             }
@@ -91,13 +94,12 @@ impl Links {
 
     fn offered(&mut self, peer: PeerId, sdp: &str) -> Vec<Input> {
         let mut inputs = Vec::new();
-        if let Some(link) = self.links.get(&peer) {
-            let crossed = link.offered && !link.open;
+        if let Some(link) = self.link(peer) {
+            let (crossed, was_open) = (link.offered && !link.open, link.open);
             if crossed && self.own < peer {
                 return inputs; // The offer of the lower id stands, and the other side sees it the same way.
             }
-            let was_open = link.open;
-            self.links.remove(&peer);
+            self.close(peer);
             if was_open {
                 inputs.push(Input::LinkClosed { peer });
             }
@@ -119,12 +121,13 @@ impl Links {
         self.created += 1;
         let link =
             Link::new(peer, self.created, self.stun.as_deref(), clock::now_ms(), &self.mailbox).ok()?;
-        Some(self.links.entry(peer).or_insert(link))
+        self.links.push(link);
+        self.links.last_mut()
     }
 
     /// Takes note of what happened on a link.
     pub(crate) fn handle(&mut self, peer: PeerId, number: u32, what: LinkEvent) -> Vec<Input> {
-        let Some(link) = self.links.get_mut(&peer).filter(|link| link.number == number) else {
+        let Some(link) = self.link(peer).filter(|link| link.number == number) else {
             return Vec::new();
         };
         match what {
@@ -144,24 +147,26 @@ impl Links {
     /// Gives up links that do not open, or have lost contact.
     pub(crate) fn review(&mut self) -> Vec<Input> {
         let now_ms = clock::now_ms();
-        let lost = self.links.iter_mut().filter_map(|(&peer, link)| link.is_lost(now_ms).then_some(peer));
+        let lost = self.links.iter_mut().filter_map(|link| link.is_lost(now_ms).then_some(link.peer));
         let lost: Vec<PeerId> = lost.collect();
         lost.into_iter().flat_map(|peer| self.lose(peer)).collect()
     }
 
     fn lose(&mut self, peer: PeerId) -> Vec<Input> {
-        self.links.remove(&peer).map(|_| Input::LinkClosed { peer }).into_iter().collect()
+        let before = self.links.len();
+        self.close(peer);
+        if self.links.len() < before { vec![Input::LinkClosed { peer }] } else { Vec::new() }
     }
 
     pub(crate) fn send(&self, peer: PeerId, lane: Lane, frame: &[u8]) {
-        if let Some(link) = self.links.get(&peer) {
+        if let Some(link) = self.links.iter().find(|link| link.peer == peer) {
             link.send(lane, frame);
         }
     }
 
     /// Bytes that the link has not yet handed to the network.
     pub(crate) fn queued(&self, peer: PeerId) -> usize {
-        self.links.get(&peer).map_or(0, Link::queued)
+        self.links.iter().find(|link| link.peer == peer).map_or(0, Link::queued)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The video element as a screen: where the playhead is, where `swarm::Playout` wants it, and when it stood still.
 
 use js_sys::{Function, Reflect};
-use serde::Serialize;
 use swarm::{Playout, PlayoutConfig, View};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
@@ -9,16 +8,23 @@ use web_sys::HtmlVideoElement;
 
 use crate::clock;
 use crate::event::{Event, Listener, Mailbox, MediaEvent};
+use crate::figures::Figures;
 
 /// Stalls remembered, newest last: an evening's worth of a bad line.
 const STALLS_MAX: usize = 256;
 
 /// The picture stood still for want of media.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Clone, Copy)]
 pub(crate) struct Stall {
     /// Seconds since the navigation started.
     at_s: f64,
     duration_ms: f64,
+}
+
+impl Stall {
+    pub(crate) fn figures(self) -> Figures {
+        Figures::empty().with("at_s", self.at_s).with("duration_ms", self.duration_ms)
+    }
 }
 
 /// A video element and the steering of its playhead.
@@ -133,11 +139,11 @@ impl Screen {
     }
 
     /// All stalls, one that goes on included.
-    pub(crate) fn stalls(&self) -> Vec<Stall> {
+    pub(crate) fn stalls(&self) -> impl Iterator<Item = Stall> {
         let standing = self
             .standing_since_ms
             .map(|since_ms| Stall { at_s: since_ms / 1000.0, duration_ms: clock::now_ms() - since_ms });
-        self.stalls.iter().copied().chain(standing).collect()
+        self.stalls.iter().copied().chain(standing)
     }
 
     pub(crate) fn position_ms(&self) -> i64 {

@@ -14,7 +14,7 @@ use crate::media::Media;
 use crate::options::Options;
 use crate::page::Page;
 use crate::random;
-use crate::screen::Screen;
+use crate::screen::{Screen, Stall};
 use crate::session::Session;
 use crate::timer::{Interval, Timer};
 
@@ -282,31 +282,31 @@ impl Shell {
         }
     }
 
-    /// Everything that there is to say.
+    /// Everything that there is to say. Times end in their unit; those of the page's clock count from the navigation.
     pub(crate) fn figures(&self) -> Figures {
-        let live_ms = self.swarm.live_ms(clock::now());
+        let now = clock::now();
         let shown = self.screen.first_frame_ms.is_some();
-        let lag_ms = live_ms.filter(|_| shown).map(|live_ms| live_ms - self.screen.position_ms());
+        let lag_ms =
+            self.swarm.live_ms(now).filter(|_| shown).map(|live_ms| live_ms - self.screen.position_ms());
         let stream = self.swarm.stream();
-        Figures {
-            state: self.state(),
-            reason: self.media.missing.clone().or_else(|| self.refusal.clone()),
-            channel: self.swarm.channel(),
-            peer: self.peer,
-            epoch: stream.map(|stream| stream.epoch.0 as f64),
-            generation: self.media.generation,
-            mime: stream.map(|stream| stream.mime.clone()),
-            bitrate_bps: stream.map(|stream| stream.bitrate_bps),
-            lag_s: lag_ms.map(|lag_ms| lag_ms as f64 / 1000.0),
-            target_lag_s: self.screen.target_lag_ms() as f64 / 1000.0,
-            buffer_s: self.screen.ahead_ms() as f64 / 1000.0,
-            stalls: self.screen.stalls(),
-            first_frame_ms: self.screen.first_frame_ms,
-            playback_rate: self.screen.playback_rate(),
-            candidates_gathered: self.links.candidates_gathered,
-            sharing: self.sharing,
-            swarm: self.swarm.stats(),
-        }
+        let seconds = |ms: i64| ms as f64 / 1000.0;
+        Figures::of(&self.swarm.stats())
+            .with("state", self.state())
+            .with_any("reason", self.media.missing.as_ref().or(self.refusal.as_ref()))
+            .with_any("channel", self.swarm.channel().map(|channel| channel.to_string()))
+            .with("peer", self.peer.to_string())
+            .with_any("epoch", stream.map(|stream| stream.epoch.0 as f64))
+            .with("generation", self.media.generation)
+            .with_any("mime", stream.map(|stream| &stream.mime))
+            .with_any("bitrate_bps", stream.map(|stream| stream.bitrate_bps))
+            .with_any("lag_s", lag_ms.map(seconds))
+            .with("target_lag_s", seconds(self.screen.target_lag_ms()))
+            .with("buffer_s", seconds(self.screen.ahead_ms()))
+            .with_list("stalls", self.screen.stalls().map(Stall::figures))
+            .with_any("first_frame_ms", self.screen.first_frame_ms)
+            .with("playback_rate", self.screen.playback_rate())
+            .with("candidates_gathered", self.links.candidates_gathered)
+            .with("sharing", self.sharing)
     }
 }
 

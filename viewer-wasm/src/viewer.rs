@@ -34,8 +34,7 @@ impl Viewer {
 
     /// State and figures as a plain object; `undefined` after [`close`](Self::close).
     pub fn stats(&self) -> JsValue {
-        let text = self.inbox.ask(|shell| serde_json::to_string(&shell.figures()).unwrap_or_default());
-        text.and_then(|text| js_sys::JSON::parse(&text).ok()).unwrap_or(JsValue::UNDEFINED)
+        self.inbox.ask(|shell| shell.figures().into_object()).unwrap_or(JsValue::UNDEFINED)
     }
 
     /// Whether links to other viewers may be made. Off: all are closed, and no address of this machine is looked up.

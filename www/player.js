@@ -1,0 +1,182 @@
+// <swarmcast-player channel="NAME" key="CHANNEL-ID" server="https://host" upload-cap="4">: a live channel that plays.
+//
+// The viewer itself is the wasm module behind dist/viewer.js. This file starts it as early as it can, keeps it company
+// through the life of the element, and shows what it says: figures -> view -> DOM.
+
+import init, { Viewer } from './dist/viewer.js';
+import { NOTHING_YET } from './figures.js';
+import { PlayerView } from './player-view.js';
+import * as sharing from './sharing.js';
+import { play } from './sound.js';
+
+const REFRESH_MS = 500;
+
+// Compiles while the session opens.
+const moduleReady = init({ module_or_path: new URL('./dist/viewer_bg.wasm', import.meta.url) });
+moduleReady.catch(() => {}); // Reported by each element.
+
+class SwarmcastPlayer extends HTMLElement {
+  static observedAttributes = ['channel', 'key', 'server'];
+
+  #view;
+  #viewer = null;
+  #ending = null; // AbortController of the current channel
+  #sharing = { on: false, locked: false, reason: '' };
+  #sound = 'sound';
+  #wantsPlay = true;
+  #failure = null;
+
+  constructor() {
+    super();
+    this.#view = new PlayerView(this.attachShadow({ mode: 'open' }), {
+      onPlay: () => this.#togglePlay(),
+      onMute: () => this.#toggleMute(),
+      onSharing: () => this.#toggleSharing(),
+      onPanel: () => this.#render(),
+    });
+  }
+
+  connectedCallback() {
+    this.#start();
+  }
+
+  disconnectedCallback() {
+    this.#stop();
+  }
+
+  attributeChangedCallback() {
+    if (this.isConnected) this.#start();
+  }
+
+  /** State and figures of this viewer: see `Figures` in viewer-wasm. */
+  stats() {
+    const figures = this.#failure ? null : this.#viewer?.stats();
+    return { ...NOTHING_YET, sharing: this.#sharing.on, ...figures, ...this.#failure };
+  }
+
+  async #start() {
+    this.#stop();
+    const channel = this.getAttribute('channel');
+    if (!channel) return;
+    const ending = (this.#ending = new AbortController());
+    const { signal } = ending;
+    const begun = beginSession(this.#server());
+    this.#applyPolicy();
+    this.#listen(signal);
+    this.#render();
+    try {
+      await moduleReady;
+      if (signal.aborted) return begun.abandon();
+      this.#viewer = new Viewer(this.#view.video, {
+        server: this.#server(),
+        channel,
+        key: this.getAttribute('key') ?? undefined,
+        sharing: this.#sharing.on,
+        uploadCap: this.hasAttribute('upload-cap') ? Number(this.getAttribute('upload-cap')) : undefined,
+        onchange: () => this.#render(),
+        ...begun.handOver(),
+      });
+      this.#play();
+    } catch (error) {
+      begun.abandon();
+      this.#fail(error);
+    }
+    this.#render();
+  }
+
+  #stop() {
+    this.#ending?.abort();
+    this.#viewer?.close();
+    this.#viewer?.free();
+    this.#viewer = null;
+    this.#failure = null;
+  }
+
+  #listen(signal) {
+    const timer = setInterval(() => this.#render(), REFRESH_MS);
+    signal.addEventListener('abort', () => clearInterval(timer));
+    // A new media source stops the element.
+    this.#view.video.addEventListener('emptied', () => this.#wantsPlay && this.#viewer && this.#play(), { signal });
+    for (const kind of ['play', 'pause', 'volumechange', 'resize']) {
+      this.#view.video.addEventListener(kind, () => this.#render(), { signal });
+    }
+    window.addEventListener('swarmcast-crashed', () => this.#fail(), { signal });
+    document.addEventListener('keydown', (event) => this.#view.onKey(event), { signal });
+    sharing.onNetworkChange(() => this.#applyPolicy(), { signal });
+  }
+
+  #fail(error) {
+    if (error) console.error('swarmcast:', error);
+    const missing = typeof WebAssembly === 'undefined' ? { state: 'unsupported', reason: 'WebAssembly' } : { state: 'failed' };
+    this.#failure = missing;
+    this.#render();
+  }
+
+  #server() {
+    const base = new URL(this.getAttribute('server') ?? import.meta.url, location.href);
+    const url = new URL('/session', base);
+    url.protocol = base.protocol === 'https:' || base.protocol === 'wss:' ? 'wss:' : 'ws:';
+    return url.href;
+  }
+
+  async #play() {
+    this.#sound = await play(this.#view.video);
+    this.#render();
+  }
+
+  #togglePlay() {
+    const { video } = this.#view;
+    this.#wantsPlay = video.paused;
+    if (video.paused) this.#play();
+    else video.pause();
+  }
+
+  #toggleMute() {
+    const { video } = this.#view;
+    video.muted = !video.muted;
+    this.#sound = video.muted ? 'silenced' : 'sound';
+    this.#render();
+  }
+
+  #toggleSharing() {
+    if (this.#sharing.locked) return;
+    sharing.remember(!this.#sharing.on);
+    const on = !this.#sharing.on;
+    this.#setSharing({ on, locked: false, reason: on ? '' : 'you switched it off' });
+  }
+
+  #applyPolicy() {
+    this.#setSharing(sharing.policy(sharing.circumstances()));
+  }
+
+  #setSharing(next) {
+    const changed = next.on !== this.#sharing.on;
+    this.#sharing = next;
+    if (changed) this.#viewer?.setSharing(next.on);
+    this.#render();
+  }
+
+  #render() {
+    if (!this.#ending) return;
+    const stats = this.stats();
+    this.#view.render({ stats, sharing: this.#sharing, sound: this.#sound, cap: this.getAttribute('upload-cap') ?? 4 });
+    this.dispatchEvent(new CustomEvent('swarmcast-stats', { detail: stats }));
+  }
+}
+
+/** Opens the session before the module is there, and keeps what comes meanwhile. */
+function beginSession(server) {
+  const socket = new WebSocket(server);
+  socket.binaryType = 'arraybuffer';
+  const received = [];
+  socket.onmessage = ({ data }) => received.push(data);
+  return {
+    handOver() {
+      socket.onmessage = null;
+      return { socket, received };
+    },
+    abandon: () => socket.close(),
+  };
+}
+
+customElements.define('swarmcast-player', SwarmcastPlayer);

@@ -1,0 +1,49 @@
+// Whether this viewer passes on what it receives: yes, unless the network or the viewer says otherwise.
+// On mobile data and with data saver nothing goes up, whatever was chosen before.
+
+const CHOICE = 'swarmcast.sharing';
+
+/** What is known of the machine and of the viewer's earlier choice. */
+export function circumstances() {
+  const connection = navigator.connection;
+  return {
+    webrtc: typeof RTCPeerConnection === 'function',
+    saveData: connection?.saveData === true,
+    network: connection?.type,
+    phone: navigator.userAgentData?.mobile ?? /Android|iPhone|iPad|Mobile/.test(navigator.userAgent),
+    choice: readChoice(),
+  };
+}
+
+/** `{ on, locked, reason }`: locked where the viewer cannot change it. */
+export function policy({ webrtc, saveData, network, phone, choice }) {
+  if (!webrtc) return { on: false, locked: true, reason: 'this browser cannot connect to other viewers' };
+  if (saveData) return { on: false, locked: true, reason: 'data saver is on' };
+  if (network === 'cellular') return { on: false, locked: true, reason: 'you are on mobile data' };
+  if (choice === 'off') return { on: false, locked: false, reason: 'you switched it off' };
+  if (choice === 'on') return { on: true, locked: false, reason: '' };
+  const unknown = network === undefined || network === 'unknown';
+  if (phone && unknown) return { on: false, locked: false, reason: 'this may be mobile data' };
+  return { on: true, locked: false, reason: '' };
+}
+
+export function remember(on) {
+  try {
+    localStorage.setItem(CHOICE, on ? 'on' : 'off');
+  } catch {
+    // Without storage the choice holds for this page.
+  }
+}
+
+/** Calls back when the network changes, as from Wi-Fi to mobile data. */
+export function onNetworkChange(callback, { signal }) {
+  navigator.connection?.addEventListener?.('change', callback, { signal });
+}
+
+function readChoice() {
+  try {
+    return localStorage.getItem(CHOICE);
+  } catch {
+    return null;
+  }
+}
