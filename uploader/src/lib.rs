@@ -1,3 +1,10 @@
-//! The broadcaster's program as a library: an encoder's RTMP goes in.
+//! The broadcaster's program as a library: an encoder's RTMP goes in, signed pieces come out and are seeded. The
+//! tracker uses the same library for those who publish to it directly.
 
+mod broadcast;
 pub mod ingest;
+pub mod key;
+mod numbering;
+mod stripes;
+
+pub use broadcast::{Broadcast, BroadcastConfig, Counters};

@@ -1,8 +1,9 @@
 //! Ed25519 (RFC 8032) over domain-separated messages: what a broadcaster signs and everyone checks.
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use sha2::{Digest, Sha256};
 
-use crate::ChannelId;
+use crate::{ChannelId, PeerSecret};
 
 /// Bytes of a signature.
 pub(crate) const SIGNATURE_LENGTH: usize = 64;
@@ -50,6 +51,14 @@ impl Signer {
     /// The channel that this key owns.
     pub fn channel(&self) -> ChannelId {
         ChannelId(self.key.verifying_key().to_bytes())
+    }
+
+    /// Makes the broadcaster the same peer after a restart, so that its viewers know it again.
+    pub fn peer_secret(&self) -> PeerSecret {
+        let digest = Sha256::new_with_prefix(b"swarmcast/1 peer\0").chain_update(self.seed()).finalize();
+        let mut secret = [0; 16];
+        secret.copy_from_slice(&digest[..16]);
+        PeerSecret(secret)
     }
 
     /// Signs a tracker's challenge, which proves possession of the key.

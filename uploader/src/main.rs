@@ -1,0 +1,180 @@
+//! `swarmcast-uploader`: runs beside the broadcaster's encoder and holds the channel's key.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use peer::transport::{Endpoint, EndpointConfig};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use uploader::ingest::{self, Admission, IngestConfig, OneKey};
+use uploader::{Broadcast, BroadcastConfig, Counters, key};
+use wire::session::is_name;
+
+/// Broadcast live video from your own connection: viewers pass it on to each other.
+///
+/// Point your encoder (OBS, ffmpeg) at the address that `live` prints. The key that owns your channel stays on
+/// this machine.
+#[derive(Parser)]
+#[command(version, name = "swarmcast-uploader")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the key that owns a channel. Keep the file: whoever has it is the broadcaster.
+    Keygen {
+        /// File for the new key; it is never overwritten.
+        #[arg(long, value_name = "FILE", default_value = "channel.key")]
+        key: PathBuf,
+    },
+    /// Wait for an encoder and broadcast what it sends.
+    Live(Live),
+}
+
+#[derive(clap::Args)]
+struct Live {
+    /// The server that your viewers open.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "SWARMCAST_TRACKER")]
+    tracker: String,
+    /// Your channel's name in its addresses: lower-case letters, digits, - and _.
+    #[arg(long)]
+    name: String,
+    /// Your channel's key.
+    #[arg(long, value_name = "FILE", default_value = "channel.key")]
+    key: PathBuf,
+    /// Where your encoder connects. Port 0: any free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1935")]
+    rtmp: SocketAddr,
+    /// The key that your encoder must show; made anew at each start if you give none.
+    #[arg(long, value_name = "KEY")]
+    stream_key: Option<String>,
+    /// The one UDP port for all links to viewers. Forward it in your router if viewers cannot connect. Port 0:
+    /// any free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:3479")]
+    udp: SocketAddr,
+    /// Your public address, if this machine does not have it itself (behind a router with the port forwarded).
+    #[arg(long, value_name = "IP")]
+    announce: Vec<std::net::IpAddr>,
+    /// Write counters to this file, one JSON object a second.
+    #[arg(long, value_name = "FILE")]
+    stats: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match Arguments::parse().command {
+        Command::Keygen { key } => keygen(&key),
+        Command::Live(live) => broadcast(live).await,
+    }
+}
+
+fn keygen(path: &Path) -> Result<()> {
+    let signer = key::generate(path)?;
+    println!("key: {}", path.display());
+    println!("channel: {}", signer.channel());
+    Ok(())
+}
+
+async fn broadcast(live: Live) -> Result<()> {
+    let signer = key::load(&live.key)?;
+    if !is_name(&live.name) {
+        bail!("\"{}\" cannot be a channel's name: use 1 to 48 of a-z, 0-9, - and _", live.name);
+    }
+    let session_url = session_url(&live.tracker)?;
+    let endpoint =
+        Endpoint::bind(EndpointConfig { announce: live.announce, ..EndpointConfig::new(live.udp) });
+    let endpoint = endpoint.await.context("choose another port with --udp")?;
+    let listener = TcpListener::bind(live.rtmp).await;
+    let listener = listener.with_context(|| {
+        format!("cannot listen for the encoder on {}; choose another address with --rtmp", live.rtmp)
+    })?;
+    let stream_key = match live.stream_key {
+        Some(key) => key,
+        None => random_key()?,
+    };
+    println!("encoder address: rtmp://{}/live, stream key: {stream_key}", listener.local_addr()?);
+    println!(
+        "watch page: {}/watch/{}#key={}",
+        live.tracker.trim_end_matches('/'),
+        live.name,
+        signer.channel()
+    );
+
+    let keys = Arc::new(OneKey::new(stream_key, Admission::new(live.name.clone())));
+    let (publications, publications_end) = mpsc::channel(4);
+    let stopped = async {
+        stop_signal().await;
+        tracing::info!("stopping");
+    };
+    let broadcast =
+        Broadcast::start(BroadcastConfig { session_url, signer, name: live.name, endpoint: Some(endpoint) });
+    if let Some(path) = live.stats {
+        tokio::spawn(write_stats(path, broadcast.counters()));
+    }
+    let ingest = ingest::run(listener, IngestConfig::default(), keys, publications, stopped);
+    let (refused, ()) = tokio::join!(broadcast.run(publications_end), ingest);
+    refused.map_err(Into::into)
+}
+
+/// `http://host` and `ws://host` both name the tracker; its sessions are at `/session`.
+fn session_url(tracker: &str) -> Result<String> {
+    let tracker = tracker.trim_end_matches('/');
+    let rest = tracker.strip_prefix("http://").or_else(|| tracker.strip_prefix("ws://"));
+    match rest {
+        Some(host) if !host.is_empty() => Ok(format!("ws://{host}/session")),
+        _ => bail!("--tracker {tracker}: give an address such as http://example.org:8080"),
+    }
+}
+
+/// 128 random bits, as text that survives being typed.
+fn random_key() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok().context("this system gives no random bytes")?;
+    Ok(data_encoding::HEXLOWER.encode(&bytes))
+}
+
+async fn stop_signal() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate => {}
+    }
+}
+
+async fn write_stats(path: PathBuf, counters: watch::Receiver<Counters>) {
+    let mut file = match std::fs::File::create(&path) {
+        Ok(file) => file,
+        Err(error) => return tracing::error!("cannot write {}: {error}", path.display()),
+    };
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        let now = *counters.borrow();
+        let line = serde_json::json!({
+            "source_upload_bytes": now.source_upload_bytes,
+            "relay_upload_bytes": now.relay_upload_bytes,
+            "payload_bytes": now.payload_bytes,
+            "viewers": now.viewers,
+            "links": now.links,
+            "encoding": now.encoding,
+            "connected": now.connected,
+        });
+        if let Err(error) = writeln!(file, "{line}") {
+            return tracing::error!("cannot write {}: {error}", path.display());
+        }
+    }
+}

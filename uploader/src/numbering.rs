@@ -1,0 +1,114 @@
+//! From a chunk to numbered, signed pieces; from an init segment to a signed stream header. One epoch's worth.
+
+use bytes::Bytes;
+use media::{Chunk, InitSegment};
+use wire::limits::{INIT_MAX, MIME_MAX};
+use wire::{Epoch, Piece, PieceHeader, Signer, StreamHeader, cut};
+
+use crate::stripes::stripes;
+
+/// Lag that viewers are told to aim at, in milliseconds.
+const TARGET_LAG_MS: u16 = 1_500;
+
+/// Counts generations, chunks and pieces of one broadcast.
+pub(crate) struct Numbering {
+    epoch: Epoch,
+    stripes: u8,
+    bitrate_bps: u32,
+    next_chunk: u32,
+    next_seq: u32,
+    /// Generation and content of the present init segment.
+    present: Option<(u16, Bytes)>,
+}
+
+impl Numbering {
+    pub(crate) fn new(epoch: Epoch, bitrate_bps: u32) -> Self {
+        let stripes = stripes(bitrate_bps);
+        Numbering { epoch, stripes, bitrate_bps, next_chunk: 0, next_seq: 0, present: None }
+    }
+
+    /// A header, if the init segment is another than the present one. An encoder that returns unchanged needs none.
+    pub(crate) fn header(&mut self, init: &InitSegment, signer: &Signer) -> Option<(StreamHeader, Bytes)> {
+        let unchanged = self.present.as_ref().is_some_and(|(_, bytes)| *bytes == init.bytes);
+        if unchanged || init.bytes.len() > INIT_MAX || init.mime.len() > MIME_MAX {
+            return None;
+        }
+        let generation = self.present.as_ref().map_or(0, |(generation, _)| generation.wrapping_add(1));
+        self.present = Some((generation, init.bytes.clone()));
+        let header = StreamHeader {
+            epoch: self.epoch,
+            generation,
+            stripes: self.stripes,
+            target_lag_ms: TARGET_LAG_MS,
+            bitrate_bps: self.bitrate_bps,
+            first_chunk: self.next_chunk,
+            first_seq: self.next_seq,
+            mime: init.mime.clone(),
+            init: init.bytes.clone(),
+        };
+        let frame = header.sign(signer);
+        Some((header, frame))
+    }
+
+    /// The chunk's pieces; none when it is too large for any viewer, or no header has been made.
+    pub(crate) fn pieces(&mut self, chunk: &Chunk, signer: &Signer) -> Vec<Piece> {
+        let Some(&(generation, _)) = self.present.as_ref() else { return Vec::new() };
+        let Some(sizes) = cut(chunk.bytes.len(), self.stripes) else { return Vec::new() };
+        let mut rest = chunk.bytes.clone();
+        let pieces = sizes.iter().zip(0u16..).map(|(&size, index)| {
+            let header = PieceHeader {
+                epoch: self.epoch,
+                seq: self.next_seq + u32::from(index),
+                chunk: self.next_chunk,
+                index,
+                count: sizes.len() as u16,
+                generation,
+                time_ms: u32::try_from(chunk.start_ms).unwrap_or(u32::MAX),
+                duration_ms: u16::try_from(chunk.duration_ms).unwrap_or(u16::MAX),
+                keyframe: chunk.keyframe,
+            };
+            Piece::sign(header, &rest.split_to(size), signer)
+        });
+        let pieces: Vec<_> = pieces.collect();
+        self.next_chunk += 1;
+        self.next_seq += pieces.len() as u32;
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn init(bytes: &'static [u8]) -> InitSegment {
+        InitSegment { mime: "video/mp4".into(), bytes: Bytes::from_static(bytes), video: None, audio: None }
+    }
+
+    fn chunk(length: usize) -> Chunk {
+        Chunk { start_ms: 100, duration_ms: 100, keyframe: true, bytes: vec![7; length].into() }
+    }
+
+    #[test]
+    fn numbers_run_on_and_payloads_add_up() {
+        let signer = Signer::from_seed(&[1; 32]);
+        let mut numbering = Numbering::new(Epoch(1), 1_000_000);
+        assert!(numbering.pieces(&chunk(10), &signer).is_empty(), "no header yet");
+        numbering.header(&init(b"a"), &signer).unwrap();
+        let first = numbering.pieces(&chunk(30_000), &signer);
+        let second = numbering.pieces(&chunk(100), &signer);
+        assert_eq!((first.len(), second.len()), (6, 1));
+        assert_eq!((second[0].header.seq, second[0].header.chunk), (6, 1));
+        assert_eq!(first.iter().map(|piece| piece.payload().len()).sum::<usize>(), 30_000);
+    }
+
+    #[test]
+    fn only_a_change_makes_a_generation() {
+        let signer = Signer::from_seed(&[1; 32]);
+        let mut numbering = Numbering::new(Epoch(1), 1_000_000);
+        assert_eq!(numbering.header(&init(b"a"), &signer).unwrap().0.generation, 0);
+        assert!(numbering.header(&init(b"a"), &signer).is_none());
+        numbering.pieces(&chunk(100), &signer);
+        let (header, _) = numbering.header(&init(b"b"), &signer).unwrap();
+        assert_eq!((header.generation, header.first_chunk, header.first_seq), (1, 1, 1));
+    }
+}
