@@ -90,16 +90,28 @@ pub enum MediaWarning {
         /// The distance seen, or so far.
         interval_ms: u64,
     },
+    /// A profile with more than 8 bits or finer colour than 4:2:0, which few browsers decode.
+    ProfileFewCanPlay {
+        /// Its number (ITU-T H.264, annex A).
+        profile_idc: u8,
+    },
 }
 
 impl fmt::Display for MediaWarning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::KeyframesFarApart { interval_ms } = self;
-        let seconds = *interval_ms as f64 / 1_000.0;
-        write!(
-            formatter,
-            "keyframes are {seconds:.1} s apart; set the encoder's keyframe interval to 1 or 2 s"
-        )
+        match self {
+            Self::KeyframesFarApart { interval_ms } => {
+                let seconds = *interval_ms as f64 / 1_000.0;
+                write!(
+                    formatter,
+                    "keyframes are {seconds:.1} s apart; set the encoder's keyframe interval to 1 or 2 s"
+                )
+            }
+            Self::ProfileFewCanPlay { profile_idc } => {
+                let advice = "set the encoder's colour format to NV12 or yuv420p";
+                write!(formatter, "few browsers can play H.264 profile {profile_idc}; {advice}")
+            }
+        }
     }
 }
 
@@ -113,6 +125,9 @@ pub enum MediaEvent {
     /// For the log and the broadcaster.
     Warning(MediaWarning),
 }
+
+/// Baseline, Main, Extended and High are numbered up to 100; High 10, 4:2:2 and 4:4:4 begin here.
+const FIRST_RARE_PROFILE: u8 = 110;
 
 /// How far the present encoder has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -365,6 +380,12 @@ impl Cutter {
         let (video, audio) = present.clone();
         let bytes = boxes::init_segment(video.as_ref(), audio.as_ref())?;
         let mime = mime(video.as_ref(), audio.as_ref());
+        let profile_idc = video.as_ref().map(VideoParameters::profile_idc);
+        if let Some(profile_idc @ FIRST_RARE_PROFILE..) = profile_idc
+            && self.emitted.0 != present.0
+        {
+            self.events.push_back(MediaEvent::Warning(MediaWarning::ProfileFewCanPlay { profile_idc }));
+        }
         self.emitted = present;
         self.events.push_back(MediaEvent::Init(Box::new(InitSegment { mime, bytes, video, audio })));
         Ok(())

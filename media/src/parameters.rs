@@ -22,6 +22,7 @@ pub struct VideoParameters {
     pub(crate) entry: SampleEntry,
     pub(crate) nal_length_bytes: usize,
     codec: String,
+    profile_idc: u8,
     width: u16,
     height: u16,
 }
@@ -40,17 +41,23 @@ impl VideoParameters {
         let entry = h264::build_avc1_box(&sps, &pps, &H264SampleEntryConfig { length_size })
             .map_err(|error| bad("video", error))?;
         let (width, height) = (entry.visual.width, entry.visual.height);
+        let profile_idc = entry.avcc_box.avc_profile_indication;
         if width > PICTURE_SIDE_MAX || height > PICTURE_SIDE_MAX {
             return Err(bad("video", format!("a picture of {width}x{height}")));
         }
         let entry = SampleEntry::Avc1(entry);
         let codec = codec_string::from_sample_entry(&entry).map_err(|error| bad("video", error))?;
-        Ok(Self { entry, nal_length_bytes: usize::from(nal_length_bytes), codec, width, height })
+        Ok(Self { entry, nal_length_bytes: usize::from(nal_length_bytes), codec, profile_idc, width, height })
     }
 
     /// RFC 6381 codec string, for example `avc1.64001f`.
     pub fn codec(&self) -> &str {
         &self.codec
+    }
+
+    /// The profile's number (ITU-T H.264, annex A).
+    pub fn profile_idc(&self) -> u8 {
+        self.profile_idc
     }
 
     /// Picture width after cropping, pixels.

@@ -202,6 +202,13 @@ fn keyframes_far_apart_are_warned_about_once() {
 }
 
 #[test]
+fn colours_that_few_browsers_play_are_warned_about() {
+    let output = package(&Stream { pixels: "yuv444p", ..Stream::default() }.tags());
+    assert_eq!(output.warnings.len(), 1);
+    assert!(output.warnings[0].contains("H.264 profile 244"), "{:?}", output.warnings);
+}
+
+#[test]
 fn other_codecs_are_refused_by_name() {
     let arguments =
         ["-v", "error", "-f", "lavfi", "-i", "testsrc2", "-t", "1", "-c:v", "flv1", "-f", "flv", "-"];

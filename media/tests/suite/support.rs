@@ -23,6 +23,7 @@ pub struct Stream {
     pub b_frames: u32,
     pub keyframe_seconds: u32,
     pub sample_rate_hz: Option<u32>,
+    pub pixels: &'static str,
 }
 
 impl Default for Stream {
@@ -34,6 +35,7 @@ impl Default for Stream {
             b_frames: 0,
             keyframe_seconds: 1,
             sample_rate_hz: Some(44_100),
+            pixels: "yuv420p",
         }
     }
 }
@@ -53,7 +55,7 @@ impl Stream {
         if let Some(tone) = &tone {
             arguments.extend(["-f", "lavfi", "-i", tone, "-c:a", "aac"]);
         }
-        arguments.extend(["-t", &seconds, "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]);
+        arguments.extend(["-t", &seconds, "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", self.pixels]);
         arguments.extend(["-g", &keyframes, "-sc_threshold", "0", "-bf", &b_frames, "-f", "flv", "-"]);
         ffmpeg(&arguments)
     }

@@ -40,7 +40,7 @@ impl Publication {
 /// What an encoder does.
 #[derive(Debug)]
 pub enum PublicationEvent {
-    /// It describes itself, usually once and before media.
+    /// It describes itself: FFmpeg and OBS once before media, GStreamer every few frames.
     Metadata(Metadata),
     /// A piece of media.
     Tag(Tag),
