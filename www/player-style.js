@@ -2,36 +2,36 @@
 
 export const STYLE = `
 :host {
-  --ink: var(--swarmcast-ink, #171b22);
-  --quiet: var(--swarmcast-quiet, #59636f);
-  --line: var(--swarmcast-line, #d9dee5);
-  --raised: var(--swarmcast-raised, #fff);
-  --live: #e5382c;
-  --viewers: #1b8a6b;
-  --source: #d08a1d;
-  --relay: #7c8796;
-  --focus: #2f6fed;
+  --own-ink: var(--swarmcast-ink, #171b22);
+  --own-quiet: var(--swarmcast-quiet, #59636f);
+  --own-line: var(--swarmcast-line, #d9dee5);
+  --own-raised: var(--swarmcast-raised, #fff);
+  --own-live: #e5382c;
+  --own-viewers: #1b8a6b;
+  --own-source: #d08a1d;
+  --own-relay: #7c8796;
+  --own-focus: #2f6fed;
   display: block;
-  color: var(--ink);
+  color: var(--own-ink);
   font: 15px/1.45 system-ui, sans-serif;
   font-variant-numeric: tabular-nums;
 }
 @media (prefers-color-scheme: dark) {
   :host {
-    --ink: var(--swarmcast-ink, #e9edf3);
-    --quiet: var(--swarmcast-quiet, #9aa5b3);
-    --line: var(--swarmcast-line, #2c333d);
-    --raised: var(--swarmcast-raised, #1a1f27);
-    --viewers: #35b893;
-    --source: #e3a23c;
-    --relay: #808c9b;
-    --focus: #7fa8ff;
+    --own-ink: var(--swarmcast-ink, #e9edf3);
+    --own-quiet: var(--swarmcast-quiet, #9aa5b3);
+    --own-line: var(--swarmcast-line, #2c333d);
+    --own-raised: var(--swarmcast-raised, #1a1f27);
+    --own-viewers: #35b893;
+    --own-source: #e3a23c;
+    --own-relay: #808c9b;
+    --own-focus: #7fa8ff;
   }
 }
 [hidden] { display: none !important; }
 button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
 button:disabled { cursor: not-allowed; }
-:focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; }
+:focus-visible { outline: 2px solid var(--own-focus); outline-offset: 2px; }
 svg { width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
 
 .stage { position: relative; aspect-ratio: 16 / 9; background: #0b0e12; color: #fff; border-radius: var(--swarmcast-radius, 10px); overflow: hidden; }
@@ -54,41 +54,41 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 [data-icon="play"] svg, [data-icon="pause"] svg { fill: currentColor; stroke: none; }
 .gap { flex: 1; }
 .badge { margin-left: 6px; padding: 2px 9px; border-radius: 5px; background: #ffffff2e; font-size: 13px; font-weight: 600; white-space: nowrap; }
-.badge[data-live="true"] { background: var(--live); }
+.badge[data-live="true"] { background: var(--own-live); }
 .lag { margin-left: 8px; font-size: 13px; color: #e3e8ee; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
 .under { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 8px 28px; padding: 12px 2px; }
 .state { margin: 0; min-height: 1.45em; flex: 1 1 260px; }
 .state strong { margin-right: 4px; }
-.state strong::before { content: ""; display: inline-block; width: 9px; height: 9px; margin-right: 8px; border-radius: 50%; background: var(--quiet); }
-.state[data-state="live"] strong::before { background: var(--live); }
-.state span, .why { color: var(--quiet); }
+.state strong::before { content: ""; display: inline-block; width: 9px; height: 9px; margin-right: 8px; border-radius: 50%; background: var(--own-quiet); }
+.state[data-state="live"] strong::before { background: var(--own-live); }
+.state span, .why { color: var(--own-quiet); }
 .sharing { display: flex; align-items: flex-start; gap: 12px; flex: 0 1 auto; }
 .why { font-size: 13px; line-height: 1.35; max-width: 27ch; padding-top: 2px; }
 .switch { display: flex; align-items: center; gap: 9px; font-weight: 600; flex: none; min-height: 28px; border-radius: 6px; }
 .switch:disabled { opacity: .6; }
-.knob { width: 40px; height: 24px; border-radius: 12px; background: var(--relay); position: relative; transition: background .15s; }
+.knob { width: 40px; height: 24px; border-radius: 12px; background: var(--own-relay); position: relative; transition: background .15s; }
 .knob::after { content: ""; position: absolute; top: 3px; left: 3px; width: 18px; height: 18px; border-radius: 50%; background: #fff; transition: transform .15s; }
-.switch[aria-checked="true"] .knob { background: var(--viewers); }
+.switch[aria-checked="true"] .knob { background: var(--own-viewers); }
 .switch[aria-checked="true"] .knob::after { transform: translateX(16px); }
 
-.panel { border: 1px solid var(--line); border-radius: 10px; background: var(--raised); padding: 16px; margin-bottom: 12px; display: grid; gap: 18px; min-width: 0; }
+.panel { border: 1px solid var(--own-line); border-radius: 10px; background: var(--own-raised); padding: 16px; margin-bottom: 12px; display: grid; gap: 18px; min-width: 0; }
 .panel dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 14px 20px; margin: 0; }
-.panel dt { color: var(--quiet); font-size: 13px; }
+.panel dt { color: var(--own-quiet); font-size: 13px; }
 .panel dd { margin: 1px 0 0; font-weight: 600; }
-.panel h2 { margin: 0 0 8px; font-size: 13px; font-weight: 400; color: var(--quiet); }
-.bar { display: flex; height: 12px; border-radius: 6px; overflow: hidden; background: var(--line); gap: 2px; }
+.panel h2 { margin: 0 0 8px; font-size: 13px; font-weight: 400; color: var(--own-quiet); }
+.bar { display: flex; height: 12px; border-radius: 6px; overflow: hidden; background: var(--own-line); gap: 2px; }
 .part { flex: 0 1 0; transition: flex-grow .4s; }
-.part.viewers { background: var(--viewers); } .part.source { background: var(--source); } .part.relay { background: var(--relay); }
+.part.viewers { background: var(--own-viewers); } .part.source { background: var(--own-source); } .part.relay { background: var(--own-relay); }
 .origins ul { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 22px; margin: 9px 0 0; padding: 0; }
 .origins li::before { content: ""; display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 7px; }
-.origins .viewers::before { background: var(--viewers); } .origins .source::before { background: var(--source); } .origins .relay::before { background: var(--relay); }
+.origins .viewers::before { background: var(--own-viewers); } .origins .source::before { background: var(--own-source); } .origins .relay::before { background: var(--own-relay); }
 .origins b { font-weight: 600; white-space: nowrap; }
 .links { overflow-x: auto; min-width: 0; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; white-space: nowrap; }
-th { text-align: left; font-weight: 400; color: var(--quiet); }
-th, td { padding: 5px 18px 5px 0; border-bottom: 1px solid var(--line); }
+th { text-align: left; font-weight: 400; color: var(--own-quiet); }
+th, td { padding: 5px 18px 5px 0; border-bottom: 1px solid var(--own-line); }
 tr:last-child td { border-bottom: 0; }
-@media (max-width: 480px) { .sharing { width: 100%; } .why { max-width: none; } .panel { padding: 14px; } }
+@media (max-width: 560px) { .under { padding: 12px 14px; } .sharing { width: 100%; } .why { max-width: none; } .panel { margin: 0 14px 12px; padding: 14px; } }
 @media (prefers-reduced-motion: reduce) { *, *::after { transition: none !important; } .spinner { animation-duration: 4s; } }
 `;
