@@ -4,6 +4,7 @@
 //! The protocol in prose, with the layouts byte by byte, is in `docs/protocol.md`.
 
 mod codec;
+mod flat;
 mod frame;
 mod ids;
 pub mod limits;

@@ -95,7 +95,7 @@ pub struct Report {
 
 /// From the tracker to a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", try_from = "crate::flat::Message")]
 pub enum FromTracker {
     /// First message on every session. A viewer need not wait for it.
     Hello {
@@ -186,7 +186,7 @@ pub struct Parents {
 
 /// Part of the making of a link (WebRTC offer and answer, RFC 8829; trickled candidates, RFC 8838).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "crate::flat::Signal")]
 pub enum Signal {
     /// Session description of the peer that starts.
     Offer {
@@ -343,6 +343,55 @@ mod tests {
         assert_eq!((join.channel.as_str(), join.links.len()), ("demo", 0));
         let message = FromPeer::Join(join);
         assert_eq!(FromPeer::parse(&message.to_text()).unwrap(), message);
+    }
+
+    #[test]
+    fn every_message_of_a_tracker_survives_its_text() {
+        let (peer, channel) = (PeerId(7), ChannelId([3; 32]));
+        let welcome = Welcome {
+            peer,
+            channel,
+            name: "demo".into(),
+            time_ms: 5,
+            epoch: Some(Epoch(4)),
+            source: None,
+            stun_port: Some(3478),
+            viewers: 2,
+        };
+        let stripes = vec![Parents::default(), Parents { parent: Some(peer), backups: vec![PeerId(8)] }];
+        let signals = [
+            Signal::Offer { sdp: "o".into() },
+            Signal::Answer { sdp: "a".into() },
+            Signal::Candidate { candidate: "c".into() },
+            Signal::Declined,
+        ];
+        let others = [
+            FromTracker::Hello { nonce: "n".into(), time_ms: 6 },
+            FromTracker::Welcome(welcome),
+            FromTracker::Link { peers: vec![peer] },
+            FromTracker::Parents { stripes },
+            FromTracker::Gone { peer },
+            FromTracker::Live { epoch: Epoch(4), source: Some(peer) },
+            FromTracker::Offline { ended: true },
+            FromTracker::Viewers { count: 3 },
+            FromTracker::Refused { code: Refusal::Busy, message: "later".into() },
+        ];
+        let signals = signals.map(|signal| FromTracker::Signal { from: peer, signal });
+        for message in signals.into_iter().chain(others) {
+            assert_eq!(FromTracker::parse(&message.to_text()).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn an_unknown_or_incomplete_message_is_refused() {
+        for text in [
+            r#"{"type":"dance"}"#,
+            r#"{"type":"viewers"}"#,
+            r#"{"count":3}"#,
+            r#"{"type":"viewers","count":null}"#,
+        ] {
+            assert!(FromTracker::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]
