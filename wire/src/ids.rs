@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -119,15 +119,18 @@ impl fmt::Debug for StripeSet {
 
 impl fmt::Display for ChannelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE64URL_NOPAD.encode(&self.0))
+        f.write_str(&Base64UrlUnpadded::encode_string(&self.0))
     }
 }
 
 impl FromStr for ChannelId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| IdError("channel id"))?;
-        bytes.try_into().map(ChannelId).map_err(|_| IdError("channel id"))
+        let mut id = [0; 32];
+        match Base64UrlUnpadded::decode(text, &mut id) {
+            Ok(bytes) if bytes.len() == 32 => Ok(ChannelId(id)),
+            _ => Err(IdError("channel id")),
+        }
     }
 }
 
@@ -148,15 +151,18 @@ impl FromStr for PeerId {
 
 impl fmt::Display for PeerSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&HEXLOWER.encode(&self.0))
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
 
 impl FromStr for PeerSecret {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| IdError("peer secret"))?;
-        bytes.try_into().map(PeerSecret).map_err(|_| IdError("peer secret"))
+        let mut secret = [0; 16];
+        match base16ct::lower::decode(text, &mut secret) {
+            Ok(bytes) if bytes.len() == 16 => Ok(PeerSecret(secret)),
+            _ => Err(IdError("peer secret")),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ed25519 (RFC 8032) over domain-separated messages: what a broadcaster signs and everyone checks.
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
@@ -63,7 +64,7 @@ impl Signer {
 
     /// Signs a tracker's challenge, which proves possession of the key.
     pub fn announce(&self, nonce: &str) -> String {
-        data_encoding::BASE64URL_NOPAD.encode(&self.sign(Domain::Announcement, &[nonce.as_bytes()]))
+        Base64UrlUnpadded::encode_string(&self.sign(Domain::Announcement, &[nonce.as_bytes()]))
     }
 
     pub(crate) fn sign(&self, domain: Domain, parts: &[&[u8]]) -> [u8; SIGNATURE_LENGTH] {
@@ -104,7 +105,7 @@ impl Verifier {
 
 /// Checks the answer to a tracker's challenge: see [`Signer::announce`].
 pub fn announcement(channel: ChannelId, nonce: &str, signature: &str) -> Result<(), BadSignature> {
-    let bytes = data_encoding::BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| BadSignature)?;
+    let bytes = Base64UrlUnpadded::decode_vec(signature).map_err(|_| BadSignature)?;
     let signature = bytes.try_into().map_err(|_| BadSignature)?;
     Verifier::new(channel)?.verify(Domain::Announcement, &[nonce.as_bytes()], &signature)
 }
