@@ -246,7 +246,7 @@ impl ChannelTask {
         match message {
             FromPeer::Signal { to, signal } => {
                 if self.roster.may_signal(peer, to) {
-                    self.members.say(to, &FromTracker::Signal { from: peer, signal });
+                    self.members.pass_on(to, &FromTracker::Signal { from: peer, signal });
                 }
             }
             FromPeer::Report(report) => self.roster.report(now, peer, report),

@@ -11,8 +11,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where encoders publish; `None`: no hosted ingest.
     pub rtmp: Option<SocketAddr>,
-    /// STUN, and the links of hosted broadcasts; `None`: neither.
+    /// Where browsers ask for their public address (STUN); `None`: nowhere, and no links of hosted broadcasts
+    /// unless `links` is given.
     pub udp: Option<SocketAddr>,
+    /// Where the links of hosted broadcasts are made; `None`: two ports above `udp`.
+    pub links: Option<SocketAddr>,
     /// Where channels are kept.
     pub data: PathBuf,
     /// Addresses for the host candidates of hosted broadcasts; empty: those of the machine.
@@ -32,6 +35,7 @@ impl Config {
             listen,
             rtmp: None,
             udp: None,
+            links: None,
             data,
             announce: Vec::new(),
             open_registration: None,

@@ -15,6 +15,7 @@ mod channel;
 mod channels;
 mod config;
 mod directory;
+mod hosted;
 mod http;
 mod machine;
 mod members;

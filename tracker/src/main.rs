@@ -1,5 +1,6 @@
 //! The command line of the server. The only file that reads arguments, prints, and ends the process.
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +10,9 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use tracker::{Config, HostedChannels, Server};
+
+/// Open files: as many connections as the server takes, and some.
+const FILES_WANTED: u64 = 20_000;
 
 /// The swarmcast server: viewers watch live channels and pass the picture on to each other.
 ///
@@ -40,9 +44,12 @@ struct Serve {
     /// Where encoders publish, or `off`
     #[arg(long, value_name = "ADDR:PORT|off", default_value = "127.0.0.1:1935")]
     rtmp: Port,
-    /// STUN and the links of hosted channels, or `off`
+    /// Where browsers learn their public address (STUN), or `off`
     #[arg(long, value_name = "ADDR:PORT|off", default_value = "0.0.0.0:3478")]
     udp: Port,
+    /// Where viewers link to hosted channels, by UDP; two ports above --udp unless given
+    #[arg(long, value_name = "ADDR:PORT")]
+    links: Option<SocketAddr>,
     /// Where channels are kept
     #[arg(long, value_name = "DIR", default_value = "./data")]
     data: PathBuf,
@@ -127,6 +134,10 @@ fn main() -> ExitCode {
 fn run(serve: Serve) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A session is a file to the system, whose usual 1,024 are for programs that do not ask for more.
+    if let Err(error) = rlimit::increase_nofile_limit(FILES_WANTED) {
+        tracing::warn!("the limit on open files stays as it is: {error}");
+    }
     std::fs::create_dir_all(&serve.data).with_context(|| {
         format!("cannot use {}; choose another directory with --data", serve.data.display())
     })?;
@@ -134,7 +145,7 @@ fn run(serve: Serve) -> anyhow::Result<()> {
     runtime.block_on(async {
         let shutdown = shutdown().context("cannot listen for signals")?;
         let server = Server::bind(config(serve)).await?;
-        println!("listening on http://{}/", server.address());
+        announce(&server);
         server.run(shutdown).await;
         anyhow::Ok(())
     })?;
@@ -142,10 +153,20 @@ fn run(serve: Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Says where. Whoever started the program may have stopped listening: that is no reason to end.
+fn announce(server: &Server) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "listening on http://{}/", server.address());
+    if let Some(address) = server.rtmp_address() {
+        let _ = writeln!(out, "encoders publish to rtmp://{address}/live");
+    }
+}
+
 fn config(serve: Serve) -> Config {
     Config {
         rtmp: serve.rtmp.0,
         udp: serve.udp.0,
+        links: serve.links,
         announce: serve.announce,
         open_registration: serve.open_registration,
         relay_egress_bps: serve.relay_egress_mbps.map(|mbps| u64::from(mbps) * 1_000_000),

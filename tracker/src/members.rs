@@ -69,6 +69,13 @@ impl Members {
         }
     }
 
+    /// As [`say`](Self::say), for what another peer wrote.
+    pub(crate) fn pass_on(&self, to: PeerId, message: &FromTracker) {
+        if let Some(member) = self.table.get(&to) {
+            member.outbox.pass_on(message);
+        }
+    }
+
     pub(crate) fn say_to_all_but(&self, except: PeerId, message: &FromTracker) {
         let others = self.table.iter().filter(|(peer, _)| **peer != except);
         others.for_each(|(_, member)| member.outbox.say(message));

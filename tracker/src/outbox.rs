@@ -84,6 +84,14 @@ impl Outbox {
         self.shared.changed.notify_one();
     }
 
+    /// Queues a message of another peer's, for which half of the room is kept: strangers cannot fill the queue that
+    /// the tracker's own messages need. What does not fit is dropped, and the other peer tries again.
+    pub(crate) fn pass_on(&self, message: &FromTracker) {
+        if self.shared.lock().text_bytes <= self.shared.text_bytes_max / 2 {
+            self.say(message);
+        }
+    }
+
     /// Queues a frame. A queue over its limit is closed instead.
     pub(crate) fn send(&self, frame: Bytes) {
         let mut state = self.shared.lock();
@@ -216,6 +224,19 @@ mod tests {
             last = text;
         }
         assert_eq!(last, too_slow().to_text());
+    }
+
+    #[tokio::test]
+    async fn strangers_cannot_fill_the_queue() {
+        let (outbox, reader) = small();
+        (0..100).for_each(|count| outbox.pass_on(&viewers(count)));
+        outbox.say(&viewers(100));
+        drop(outbox);
+        let mut last = String::new();
+        while let Some(Outgoing::Text(text)) = reader.next().await {
+            last = text;
+        }
+        assert_eq!(last, viewers(100).to_text());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use peer::transport::{Endpoint, EndpointError};
+use peer::transport::{Endpoint, EndpointError, StunServer};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -22,8 +22,9 @@ use tower::ServiceExt;
 use crate::assets::Assets;
 use crate::channel::ToChannel;
 use crate::channels::HostedChannels;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::directory::Directory;
+use crate::hosted::{self, Place};
 use crate::http::{self, PeerAddress};
 use crate::machine::Clock;
 use crate::rate::Addresses;
@@ -44,25 +45,59 @@ pub enum ServerError {
         /// What the system said.
         source: io::Error,
     },
-    /// The UDP address is taken, or not this machine's.
-    #[error("{source}: {}. Choose another with --udp, or go without (no STUN): --udp off", cause(source))]
+    /// The UDP address for STUN is taken, or not this machine's.
+    #[error("cannot listen on UDP {address}: {source}. Choose another with --udp, or go without: --udp off")]
     Udp {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The UDP address for links is taken, or not this machine's.
+    #[error("{source}, for the links of hosted channels. Choose another address with --links")]
+    Links {
         /// What went wrong.
         source: EndpointError,
     },
-}
-
-fn cause(error: &EndpointError) -> String {
-    std::error::Error::source(error).map_or_else(String::new, |cause| cause.to_string())
+    /// The RTMP address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}. Choose another with --rtmp, or go without: --rtmp off")]
+    Rtmp {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// A server with its ports bound.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    endpoint: Option<Endpoint>,
+    stun: Option<StunServer>,
+    hosting: Option<Hosting>,
     shell: Arc<Shell>,
     ending: watch::Sender<bool>,
+}
+
+/// The ports of hosted ingest.
+struct Hosting {
+    listener: TcpListener,
+    endpoint: Option<Endpoint>,
+}
+
+impl Hosting {
+    async fn bind(rtmp: SocketAddr, config: &Config) -> Result<Self, ServerError> {
+        let bound = TcpListener::bind(rtmp).await;
+        let listener = bound.map_err(|source| ServerError::Rtmp { address: rtmp, source })?;
+        let endpoint = match config.links.or(config.udp.map(udp::beside)) {
+            Some(address) => {
+                let bound = udp::links(address, &config.announce).await;
+                Some(bound.map_err(|source| ServerError::Links { source })?)
+            }
+            None => None,
+        };
+        Ok(Hosting { listener, endpoint })
+    }
 }
 
 impl Server {
@@ -72,19 +107,27 @@ impl Server {
         let failed = |source| ServerError::Listen { address: at, source };
         let listener = TcpListener::bind(at).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let bound = udp::bind(config.udp, &config.announce).await;
-        let endpoint = bound.map_err(|source| ServerError::Udp { source })?;
+        let stun = match config.udp {
+            Some(address) => {
+                Some(udp::stun(address).await.map_err(|source| ServerError::Udp { address, source })?)
+            }
+            None => None,
+        };
+        let hosting = match config.rtmp {
+            Some(rtmp) => Some(Hosting::bind(rtmp, &config).await?),
+            None => None,
+        };
         let (ending, ending_end) = watch::channel(false);
         let shell = Shell {
             clock: Clock::start(),
             directory: Directory::new(HostedChannels::new(&config.data)),
             addresses: Addresses::new(),
             sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
-            stun_port: endpoint.as_ref().map(|endpoint| endpoint.local_addr().port()),
+            stun_port: stun.as_ref().map(|stun| stun.local_addr().port()),
             ending: ending_end,
             config,
         };
-        Ok(Server { listener, address, endpoint, shell: Arc::new(shell), ending })
+        Ok(Server { listener, address, stun, hosting, shell: Arc::new(shell), ending })
     }
 
     /// The bound address of pages and sessions.
@@ -97,9 +140,19 @@ impl Server {
         self.shell.stun_port
     }
 
+    /// The bound address that encoders publish to.
+    pub fn rtmp_address(&self) -> Option<SocketAddr> {
+        self.hosting.as_ref().and_then(|hosting| hosting.listener.local_addr().ok())
+    }
+
     /// Serves until `shutdown` resolves, then tells every session and waits for them to go.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let router = http::router(Arc::clone(&self.shell), Assets::load());
+        let hosting = self.hosting.map(|Hosting { listener, endpoint }| {
+            let channels = HostedChannels::new(&self.shell.config.data);
+            let place = Place { session_url: session_url(self.address), endpoint };
+            tokio::spawn(hosted::run(listener, channels, place, self.shell.ending.clone()))
+        });
         tokio::select! {
             () = accept(&self.listener, &router, &self.shell) => {}
             () = shutdown => {}
@@ -116,8 +169,19 @@ impl Server {
             let _ = self.shell.sessions.acquire_many(limits.sessions_max as u32).await;
         };
         let _ = tokio::time::timeout(limits.farewell, farewell).await;
-        drop(self.endpoint);
+        hosting.into_iter().for_each(|hosting| hosting.abort());
+        drop(self.stun);
     }
+}
+
+/// Where a hosted broadcast reaches this server: as everyone does, but from inside.
+fn session_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("ws://{}/session", SocketAddr::new(ip, address.port()))
 }
 
 /// Accepts for ever.
@@ -128,7 +192,7 @@ async fn accept(listener: &TcpListener, router: &Router, shell: &Shell) {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, address)) => {
-                tune(&stream, limits.unsent_bytes_max);
+                tune(&stream, limits);
                 let connection = serve(stream, address, router.clone(), limits.header_timeout);
                 tokio::spawn(async move {
                     connection.await;
@@ -143,12 +207,16 @@ async fn accept(listener: &TcpListener, router: &Router, shell: &Shell) {
     }
 }
 
-/// Pieces leave at once, and few wait in the kernel, where stale ones cannot be dropped. Best effort: a system that
-/// refuses serves all the same.
-fn tune(stream: &TcpStream, unsent_bytes_max: u32) {
+/// Pieces leave at once, few wait in the kernel, where stale ones cannot be dropped, and who takes nothing for long is
+/// gone. Best effort: a system that refuses serves all the same.
+fn tune(stream: &TcpStream, limits: &Limits) {
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
-    let _ = SockRef::from(stream).set_tcp_notsent_lowat(unsent_bytes_max);
+    {
+        let socket = SockRef::from(stream);
+        let _ = socket.set_tcp_notsent_lowat(limits.unsent_bytes_max);
+        let _ = socket.set_tcp_user_timeout(Some(limits.dead_after));
+    }
 }
 
 async fn serve(stream: TcpStream, address: SocketAddr, router: Router, header_timeout: Duration) {

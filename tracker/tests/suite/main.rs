@@ -1,5 +1,10 @@
 //! The server as its users meet it: over real sockets, in the words of the protocol.
 
+// In a test a panic is the message.
+#![allow(clippy::unwrap_used)]
+
+mod command_line;
+mod hosted;
 mod hostile;
 mod pages;
 mod relay;

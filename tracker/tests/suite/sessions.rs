@@ -239,6 +239,15 @@ async fn the_welcome_names_the_stun_port() {
     let (_source, welcome) = tracker.source("demo", 1, None).await;
     assert!(welcome.stun_port.is_some());
     assert_eq!(welcome.stun_port, tracker.stun_port);
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut binding = [0; 20];
+    // RFC 8489 §5: type, length, magic cookie, transaction.
+    binding[..8].copy_from_slice(&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
+    binding[8..].copy_from_slice(b"transaction!");
+    socket.send_to(&binding, ("127.0.0.1", welcome.stun_port.unwrap())).await.unwrap();
+    let mut answer = [0; 200];
+    let (length, _) = crate::support::within(socket.recv_from(&mut answer)).await.unwrap();
+    assert!(length > 20 && answer[..2] == [1, 1] && answer[8..20] == binding[8..]);
 }
 
 impl crate::support::Session {

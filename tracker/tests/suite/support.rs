@@ -23,6 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Tracker {
     pub address: SocketAddr,
     pub stun_port: Option<u16>,
+    pub rtmp: Option<SocketAddr>,
     pub data: TempDir,
     shutdown: oneshot::Sender<()>,
     running: JoinHandle<()>,
@@ -39,10 +40,10 @@ impl Tracker {
         config.limits.settling = Duration::ZERO;
         adjust(&mut config);
         let server = Server::bind(config).await.unwrap();
-        let (address, stun_port) = (server.address(), server.stun_port());
+        let (address, stun_port, rtmp) = (server.address(), server.stun_port(), server.rtmp_address());
         let (shutdown, told) = oneshot::channel();
         let running = tokio::spawn(server.run(async { drop(told.await) }));
-        Tracker { address, stun_port, data, shutdown, running }
+        Tracker { address, stun_port, rtmp, data, shutdown, running }
     }
 
     pub fn hosted(&self) -> HostedChannels {

@@ -1,0 +1,98 @@
+//! The program as its owner runs it.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::support::join;
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_swarmcast-tracker");
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).output().unwrap()
+}
+
+/// Ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The program, and the address that it printed.
+fn serve(data: &str) -> (Running, String) {
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--data", data];
+    let mut child = Command::new(PROGRAM).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap().trim_end_matches('/').to_owned();
+    (Running(child), address)
+}
+
+#[test]
+fn channels_are_added_listed_and_removed() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let added = run(&["channel", "add", "club", "--data", path]);
+    let shown: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
+    assert_eq!(shown["name"], "club");
+    assert_eq!(shown["rtmp"], "rtmp://127.0.0.1:1935/live");
+    assert_eq!(shown["channel"].as_str().unwrap().len(), 43);
+    assert!(shown["stream_key"].as_str().unwrap().len() >= 32);
+    let file = data.path().join("channels/club.json");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let again = run(&["channel", "add", "club", "--data", path]);
+    assert!(!again.status.success() && again.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("exists already; pick another name"));
+    let listed = String::from_utf8(run(&["channel", "list", "--data", path]).stdout).unwrap();
+    assert!(listed.contains("club") && !listed.contains("key"), "{listed}");
+    assert!(run(&["channel", "remove", "club", "--data", path]).status.success());
+    assert!(!file.exists());
+    assert!(!run(&["channel", "remove", "club", "--data", path]).status.success());
+}
+
+#[test]
+fn what_is_wrong_is_said_with_a_way_out() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let free = "127.0.0.1:0";
+    for (arguments, advice) in [
+        (["--listen", &taken, "--rtmp", "off", "--udp", "off"], "--listen"),
+        (["--listen", free, "--rtmp", &taken, "--udp", "off"], "--rtmp off"),
+        (["--listen", free, "--rtmp", "off", "--udp", "192.0.2.1:9"], "--udp off"),
+    ] {
+        let failed = run(&[&arguments[..], &["--data", path]].concat());
+        let said = String::from_utf8(failed.stderr).unwrap();
+        assert!(!failed.status.success() && said.contains(advice), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_signal_ends_the_program_in_order() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let (mut program, address) = serve(path);
+    assert!(run(&["channel", "add", "club", "--data", path]).status.success());
+    let (mut viewer, _) = tokio_tungstenite::connect_async(format!("ws://{address}/session")).await.unwrap();
+    viewer.send(Message::text(join("club", 2).to_text())).await.unwrap();
+    let mut said = String::new();
+    while let Some(Ok(Message::Text(text))) = viewer.next().await {
+        if text.contains("\"welcome\"") {
+            let id = program.0.id().to_string();
+            assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        }
+        said = text.to_string();
+    }
+    assert!(said.contains("shutting_down"), "{said}");
+    let ended = tokio::task::spawn_blocking(move || program.0.wait()).await.unwrap().unwrap();
+    assert!(ended.success());
+}
