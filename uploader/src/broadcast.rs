@@ -15,6 +15,7 @@ use wire::{Epoch, Signer};
 
 use crate::ingest::{Publication, PublicationEvent, Tag};
 use crate::numbering::Numbering;
+use crate::opening::Opening;
 use crate::stripes::bitrate_bps;
 
 /// An encoder that is back within this time continues the broadcast.
@@ -76,6 +77,8 @@ struct Task {
     publisher: Publisher,
     clock_offset_ms: Option<i64>,
     last_epoch: Epoch,
+    /// The present encoder's first moments.
+    opening: Option<Opening>,
     programme: Option<Programme>,
     counters: watch::Sender<Counters>,
     counted: Counters,
@@ -120,6 +123,7 @@ impl Broadcast {
             publisher,
             clock_offset_ms: None,
             last_epoch: Epoch(0),
+            opening: None,
             programme: None,
             counters,
             counted: Counters::default(),
@@ -206,11 +210,10 @@ impl Task {
     fn encoder_came(&mut self, publication: &Publication) {
         tracing::info!(publisher = publication.id.0, "an encoder is connected");
         self.counted.encoding = true;
+        self.opening = Some(Opening::new());
         if let Some(programme) = &mut self.programme {
             programme.absent_since = None;
             programme.trouble = Trouble::default();
-            let now_ms = programme.began.elapsed().as_millis() as u64;
-            programme.packager.publish(now_ms);
         }
     }
 
@@ -220,15 +223,14 @@ impl Task {
             PublicationEvent::Metadata(metadata) => {
                 let encoder = metadata.encoder.as_deref().unwrap_or("an unnamed encoder");
                 tracing::info!(video_kbps = metadata.video_kbps, "the encoder is {encoder}");
-                self.begin(metadata.video_kbps);
-                if let (Some(programme), Some(announced)) = (&mut self.programme, metadata.announced) {
+                if let Some(opening) = &mut self.opening {
+                    opening.video_kbps = metadata.video_kbps.or(opening.video_kbps);
+                    opening.announced = metadata.announced.or(opening.announced);
+                } else if let (Some(programme), Some(announced)) = (&mut self.programme, metadata.announced) {
                     programme.packager.announce(announced);
                 }
             }
-            PublicationEvent::Tag(tag) => {
-                self.begin(None);
-                return self.tag(tag).await;
-            }
+            PublicationEvent::Tag(tag) => return self.tag(tag).await,
             PublicationEvent::Ended(reason) => {
                 tracing::info!("the encoder is gone: {reason}");
                 self.encoder_gone().await;
@@ -239,6 +241,7 @@ impl Task {
     }
 
     async fn encoder_gone(&mut self) {
+        self.open().await;
         self.counted.encoding = false;
         if let Some(programme) = &mut self.programme {
             programme.absent_since = Some(Instant::now());
@@ -247,33 +250,64 @@ impl Task {
         self.publish().await;
     }
 
-    /// Starts a broadcast, unless one is under way. Its epoch is on the tracker's clock, so it waits for that.
-    fn begin(&mut self, video_kbps: Option<u32>) {
-        let Some(offset) = self.clock_offset_ms.filter(|_| self.programme.is_none()) else { return };
-        let unix_ms =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    /// Returns whether the encoder sends what cannot be broadcast.
+    async fn tag(&mut self, tag: Tag) -> bool {
+        let Some(opening) = &mut self.opening else { return self.package(tag).await };
+        opening.hold(tag) && self.open().await
+    }
+
+    /// The encoder's pace is known: what was held goes out. Returns as [`tag`](Self::tag) does.
+    async fn open(&mut self) -> bool {
+        let Some(opening) = self.opening.take() else { return false };
+        let Some(began) = opening.began() else { return false };
+        if !self.begin(began, opening.video_kbps) {
+            // Without the tracker's clock there is no broadcast to put this in, and nobody to see it.
+            self.opening = Some(opening.again());
+            return false;
+        }
+        if let Some(programme) = &mut self.programme {
+            let start_ms = began.saturating_duration_since(programme.began).as_millis() as u64;
+            programme.packager.publish(start_ms);
+            opening.announced.into_iter().for_each(|announced| programme.packager.announce(announced));
+        }
+        for tag in opening.tags {
+            if self.package(tag).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Starts a broadcast at `began`, unless one is under way; `false` while the tracker's clock is unknown.
+    fn begin(&mut self, began: Instant, video_kbps: Option<u32>) -> bool {
+        if self.programme.is_some() {
+            return true;
+        }
+        let Some(offset) = self.clock_offset_ms else { return false };
+        let began_unix = SystemTime::now() - began.elapsed();
+        let unix_ms = began_unix.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
         let epoch = Epoch(u64::try_from(unix_ms + offset).unwrap_or(0).max(self.last_epoch.0 + 1));
         self.last_epoch = epoch;
-        let mut packager = Packager::new(CutterConfig::default());
-        packager.publish(0);
         self.programme = Some(Programme {
-            began: Instant::now(),
-            packager,
+            began,
+            packager: Packager::new(CutterConfig::default()),
             numbering: Numbering::new(epoch, bitrate_bps(video_kbps)),
             absent_since: None,
             trouble: Trouble::default(),
         });
         tracing::info!(%epoch, "a broadcast begins");
+        true
     }
 
     /// Returns whether the encoder sends what cannot be broadcast.
-    async fn tag(&mut self, tag: Tag) -> bool {
+    async fn package(&mut self, tag: Tag) -> bool {
         let Some(programme) = &mut self.programme else { return false };
         let now_ms = tag.arrived.saturating_duration_since(programme.began).as_millis() as u64;
         if let Err(error) = programme.packager.push(tag.kind, tag.timestamp_ms, now_ms, tag.body) {
             programme.trouble.say(&error.to_string());
             if error.refuses_encoder() {
-                self.encoder_gone().await;
+                self.counted.encoding = false;
+                programme.absent_since = Some(Instant::now());
                 return true;
             }
         }

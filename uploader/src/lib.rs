@@ -5,6 +5,7 @@ mod broadcast;
 pub mod ingest;
 pub mod key;
 mod numbering;
+mod opening;
 mod stripes;
 
 pub use broadcast::{Broadcast, BroadcastConfig, Counters};

@@ -34,7 +34,10 @@ fn compile(root: &Path) -> Result<PathBuf> {
         .args(["build", "--quiet", "--package", "viewer-wasm", "--target", TARGET, "--profile", PROFILE])
         .status()
         .context("cannot start cargo")?;
-    ensure!(status.success(), "the viewer does not compile for {TARGET}; is the target installed? `rustup target add {TARGET}`");
+    ensure!(
+        status.success(),
+        "the viewer does not compile for {TARGET}; is the target installed? `rustup target add {TARGET}`"
+    );
     let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), PathBuf::from);
     Ok(target.join(TARGET).join(PROFILE).join("viewer_wasm.wasm"))
 }
