@@ -1,11 +1,10 @@
 //! Pieces back into chunks, and chunks in order to the player.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use wire::{Epoch, PieceHeader};
 
 use crate::store::Store;
+use crate::table::Table;
 
 /// A whole chunk, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +35,7 @@ struct Partial {
 /// What has come of each chunk, and which chunk is next.
 #[derive(Debug, Default)]
 pub(crate) struct Assembly {
-    partials: BTreeMap<u32, Partial>,
+    partials: Table<u32, Partial>,
     next: Option<u32>,
     wanted_from: u32,
     /// Chunks left out because they could not be had in time.
@@ -54,7 +53,7 @@ impl Assembly {
         if self.next.is_some_and(|next| header.chunk < next) {
             return;
         }
-        let partial = self.partials.entry(header.chunk).or_insert(Partial { header: *header, held: 0 });
+        let partial = self.partials.or_insert(header.chunk, Partial { header: *header, held: 0 });
         partial.held += 1;
     }
 
@@ -133,7 +132,7 @@ impl Assembly {
     fn start_at(&mut self, keyframe: &PieceHeader) {
         self.next = Some(keyframe.chunk);
         self.wanted_from = keyframe.first_seq();
-        self.partials = self.partials.split_off(&keyframe.chunk);
+        self.partials.drop_before(&keyframe.chunk);
     }
 }
 

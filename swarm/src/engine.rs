@@ -1,7 +1,7 @@
 //! The engine: one participant's own state. This file holds it together and keeps its timers; what it does with a
 //! message from the tracker is in `session`, with a frame from a neighbor in `exchange`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use crate::neighbor::Neighbor;
 use crate::repair::{Candidates, Repair, RepairClock};
 use crate::rng::Rng;
 use crate::store::Store;
+use crate::table::Table;
 use crate::{
     ByteCounts, Config, Identity, Input, Lane, Output, Phase, PieceCounts, Role, Stats, Timestamp, Violation,
 };
@@ -65,13 +66,13 @@ pub struct Swarm {
     pub(crate) sharing: bool,
     pub(crate) source: Option<PeerId>,
     pub(crate) epoch: Option<Epoch>,
-    pub(crate) headers: BTreeMap<u16, (StreamHeader, Bytes)>,
+    pub(crate) headers: Table<u16, (StreamHeader, Bytes)>,
     pub(crate) shown_generation: Option<u16>,
     pub(crate) store: Store,
     pub(crate) assembly: Assembly,
     pub(crate) repair: Repair,
     pub(crate) feeds: Feeds,
-    pub(crate) neighbors: BTreeMap<PeerId, Neighbor>,
+    pub(crate) neighbors: Table<PeerId, Neighbor>,
     pub(crate) links: Links,
     pub(crate) playhead: Option<Playhead>,
     pub(crate) offline: Option<Offline>,
@@ -100,11 +101,11 @@ pub(crate) enum Session {
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     /// Being made since; an attempt that says nothing is forgotten.
-    pub(crate) opening: BTreeMap<PeerId, Timestamp>,
+    pub(crate) opening: Table<PeerId, Timestamp>,
     /// When links were made, within the last hour.
     pub(crate) created: VecDeque<Timestamp>,
     /// Dropped for a violation: not linked again.
-    pub(crate) banned: BTreeMap<PeerId, Timestamp>,
+    pub(crate) banned: Table<PeerId, Timestamp>,
 }
 
 /// What the viewer's screen showed, and when it said so.
@@ -154,13 +155,13 @@ impl Swarm {
             sharing: true,
             source: None,
             epoch: None,
-            headers: BTreeMap::new(),
+            headers: Table::new(),
             shown_generation: None,
             store: Store::default(),
             assembly: Assembly::default(),
             repair: Repair::default(),
             feeds: Feeds::new(),
-            neighbors: BTreeMap::new(),
+            neighbors: Table::new(),
             links: Links::default(),
             playhead: None,
             offline: None,
@@ -341,21 +342,21 @@ impl Swarm {
 
     /// Turns changes of feeds into frames, one for each peer and direction.
     pub(crate) fn apply(&mut self, changes: Vec<Change>) {
-        let mut complaints: BTreeMap<PeerId, StripeSet> = BTreeMap::new();
-        let mut stops: BTreeMap<PeerId, StripeSet> = BTreeMap::new();
-        let mut starts: BTreeMap<PeerId, StripeSet> = BTreeMap::new();
+        let mut complaints: Table<PeerId, StripeSet> = Table::new();
+        let mut stops: Table<PeerId, StripeSet> = Table::new();
+        let mut starts: Table<PeerId, StripeSet> = Table::new();
         for change in changes {
             let (of, peer, stripe) = match change {
                 Change::Subscribe(peer, stripe) => (&mut starts, peer, stripe),
                 Change::Unsubscribe(peer, stripe) => (&mut stops, peer, stripe),
                 Change::Complain(peer, stripe) => (&mut complaints, peer, stripe),
             };
-            let stripes = of.entry(peer).or_default();
+            let stripes = of.or_insert(peer, StripeSet::EMPTY);
             *stripes = stripes.with(StripeSet::only(stripe));
         }
         stops.into_iter().for_each(|(peer, stripes)| self.unsubscribe(peer, stripes));
         starts.into_iter().for_each(|(peer, stripes)| self.subscribe(peer, stripes));
-        for (failed, stripes) in complaints {
+        for (failed, stripes) in complaints.into_iter() {
             self.tell(FromPeer::Orphaned { stripes, failed });
         }
     }
@@ -450,11 +451,11 @@ impl Swarm {
             Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms)))
         };
         let with = Candidates { holder: &holder, relay, time_left: &time_left };
-        let mut by_peer: BTreeMap<PeerId, Vec<u32>> = BTreeMap::new();
+        let mut by_peer: Table<PeerId, Vec<u32>> = Table::new();
         for (peer, seq) in self.repair.ask(now, clock, &with) {
-            by_peer.entry(peer).or_default().push(seq);
+            by_peer.or_insert(peer, Vec::new()).push(seq);
         }
-        for (peer, pieces) in by_peer {
+        for (peer, pieces) in by_peer.into_iter() {
             if let Some(neighbor) = self.neighbors.get_mut(&peer) {
                 neighbor.outstanding += pieces.len();
             }

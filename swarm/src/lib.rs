@@ -22,6 +22,7 @@ mod roster;
 mod session;
 mod stats;
 mod store;
+mod table;
 mod time;
 
 pub use assembly::Chunk;

@@ -1,12 +1,12 @@
 //! Pieces that should be here and are not: whom to ask, and when.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wire::PeerId;
 
 use crate::Timestamp;
 use crate::store::WINDOW_PIECES;
+use crate::table::Table;
 
 /// A neighbor that was asked in vain twice is not asked a third time: then it is the relay's turn.
 const NEIGHBORS_ASKED_MAX: u8 = 2;
@@ -47,7 +47,7 @@ pub(crate) struct Candidates<'a> {
 /// All missing pieces of a broadcast.
 #[derive(Debug, Default)]
 pub(crate) struct Repair {
-    missing: BTreeMap<u32, Missing>,
+    missing: Table<u32, Missing>,
     /// Every number below this is either held, missing or unwanted.
     known: Option<u32>,
 }
@@ -84,7 +84,7 @@ impl Repair {
 
     /// Nothing below `floor` is of use any more.
     pub(crate) fn forget_below(&mut self, floor: u32) {
-        self.missing = self.missing.split_off(&floor);
+        self.missing.drop_before(&floor);
     }
 
     /// Whether the piece was asked of this peer.
@@ -104,7 +104,7 @@ impl Repair {
         with: &Candidates<'_>,
     ) -> Vec<(PeerId, u32)> {
         let mut requests = Vec::new();
-        for (&seq, missing) in &mut self.missing {
+        for (&seq, missing) in self.missing.iter_mut() {
             if now.since(missing.due) < clock.first {
                 continue;
             }

@@ -1,9 +1,9 @@
 //! The ring of recent pieces that a participant holds, all of them proven. Bounded by media time and by bytes.
 
-use std::collections::BTreeMap;
-
 use bytes::{Bytes, BytesMut};
 use wire::{Epoch, Piece};
+
+use crate::table::Table;
 
 /// Running numbers that may separate the newest piece from one that is still wanted. At 250 pieces a second: 16 s.
 pub(crate) const WINDOW_PIECES: u32 = 4096;
@@ -11,9 +11,9 @@ pub(crate) const WINDOW_PIECES: u32 = 4096;
 /// Verified pieces of one broadcast, by running number.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    pieces: BTreeMap<u32, Piece>,
+    pieces: Table<u32, Piece>,
     /// Number of the first piece, and media time, of each keyframe chunk of which a piece is held.
-    join_points: BTreeMap<u32, u32>,
+    join_points: Table<u32, u32>,
     bytes: usize,
     newest_ms: u32,
     /// Below this, pieces have been let go and are not taken again.
@@ -38,16 +38,16 @@ impl Store {
     }
 
     fn trim(&mut self, keep_ms: u32, keep_bytes: usize) {
-        while let Some(oldest) = self.pieces.first_entry() {
-            let age_ms = self.newest_ms.saturating_sub(oldest.get().header.time_ms);
+        while let Some((_, oldest)) = self.pieces.first_key_value() {
+            let age_ms = self.newest_ms.saturating_sub(oldest.header.time_ms);
             if age_ms <= keep_ms && self.bytes <= keep_bytes {
                 break;
             }
-            let piece = oldest.remove();
+            let Some((_, piece)) = self.pieces.pop_first() else { break };
             self.bytes -= piece.frame().len();
             self.floor = self.floor.max(piece.header.seq + 1);
         }
-        self.join_points = self.join_points.split_off(&self.floor);
+        self.join_points.drop_before(&self.floor);
     }
 
     pub(crate) fn contains(&self, seq: u32) -> bool {
