@@ -124,8 +124,9 @@ impl Screen {
     fn note_stall(&mut self, position_ms: i64, stalled: bool) {
         let now_ms = clock::now_ms();
         let moves = position_ms != self.moved.0;
-        if stalled && self.first_frame_ms.is_some() {
-            self.standing_since_ms.get_or_insert(self.moved.1);
+        if let Some(first_frame_ms) = self.first_frame_ms.filter(|_| stalled) {
+            // The wait for the first picture is no stall.
+            self.standing_since_ms.get_or_insert(self.moved.1.max(first_frame_ms));
         } else if moves {
             if let Some(since_ms) = self.standing_since_ms.take() {
                 self.stalls.push(Stall { at_s: since_ms / 1000.0, duration_ms: now_ms - since_ms });
