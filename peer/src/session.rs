@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
@@ -19,6 +19,9 @@ const BACK_OFF_FIRST: Duration = Duration::from_millis(200);
 
 /// Longest wait: a tracker that returns has its swarms back within this time and a round trip.
 const BACK_OFF_MAX: Duration = Duration::from_secs(3);
+
+/// A session that lasted this long was a good one: the next wait is the first again.
+const LASTED: Duration = Duration::from_secs(5);
 
 /// For one attempt, TCP and WebSocket handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,13 +93,17 @@ async fn run(
     while !events.is_closed() {
         let why = match connect(&url).await {
             Ok(socket) => {
-                back_off = BACK_OFF_FIRST;
+                let opened = Instant::now();
                 while outgoing.try_recv().is_ok() {}
                 unsent_bytes.store(0, Ordering::Relaxed);
                 if events.send(SessionEvent::Opened).await.is_err() {
                     return;
                 }
-                match converse(socket, &events, &mut outgoing, &unsent_bytes).await {
+                let ended = converse(socket, &events, &mut outgoing, &unsent_bytes).await;
+                if opened.elapsed() > LASTED {
+                    back_off = BACK_OFF_FIRST;
+                }
+                match ended {
                     Some(why) => why,
                     None => return,
                 }

@@ -70,7 +70,7 @@ impl Assembly {
         let bytes = store.chunk(header.first_seq(), header.count)?;
         self.partials.remove(&number);
         self.next = number.checked_add(1);
-        self.wanted_from = header.first_seq() + u32::from(header.count);
+        self.wanted_from = header.first_seq().saturating_add(header.count.into());
         self.delivered += 1;
         Some(Chunk {
             epoch: header.epoch,
@@ -101,7 +101,8 @@ impl Assembly {
         if first_after.header.time_ms > due_ms {
             return;
         }
-        let restart = self.partials.range(next + 1..).find(|(_, p)| p.header.keyframe && whole(p));
+        let restart =
+            self.partials.range(next.saturating_add(1)..).find(|(_, p)| p.header.keyframe && whole(p));
         let Some(restart) = restart.map(|(_, partial)| partial.header) else { return };
         self.skipped += u64::from(restart.chunk - next);
         self.start_at(&restart);

@@ -6,9 +6,23 @@ use crate::Timestamp;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock {
     asked: Option<Timestamp>,
-    /// Tracker's Unix time, in milliseconds, at the shell's zero.
-    offset_ms: Option<i64>,
+    known: Option<Sample>,
 }
+
+/// One reading of the tracker's clock.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    /// Tracker's Unix time, in milliseconds, at the shell's zero.
+    offset_ms: i64,
+    /// Within how long a round trip it was read: half of that is how wrong it can be.
+    round_trip_ms: u64,
+}
+
+/// A reading within this round trip is good enough to replace any other.
+const GOOD_MS: u64 = 100;
+
+/// What a reading without a question is taken for.
+const GUESS_MS: u64 = 400;
 
 impl Clock {
     /// A question went out that the tracker answers with its time.
@@ -16,21 +30,26 @@ impl Clock {
         self.asked = Some(now);
     }
 
-    /// The tracker said `time_ms` in answer: half a round trip ago, as far as one can know.
+    /// The tracker said `time_ms` in answer: half a round trip ago, as far as one can know. An answer that took long
+    /// (a tracker that has just started holds joins back) says less than an earlier, quicker one.
     pub(crate) fn answer(&mut self, now: Timestamp, time_ms: u64) {
         let Some(asked) = self.asked.take() else { return self.guess(now, time_ms) };
-        let half_ms = now.since(asked).as_millis() as i64 / 2;
-        self.offset_ms = Some(time_ms as i64 + half_ms - now.as_millis() as i64);
+        let round_trip_ms = now.since(asked).as_millis() as u64;
+        if self.known.is_none_or(|known| round_trip_ms <= known.round_trip_ms.max(GOOD_MS)) {
+            let offset_ms = time_ms as i64 + round_trip_ms as i64 / 2 - now.as_millis() as i64;
+            self.known = Some(Sample { offset_ms, round_trip_ms });
+        }
     }
 
     /// The tracker said `time_ms` without being asked: better than nothing.
     pub(crate) fn guess(&mut self, now: Timestamp, time_ms: u64) {
-        self.offset_ms.get_or_insert(time_ms as i64 - now.as_millis() as i64);
+        let offset_ms = time_ms as i64 - now.as_millis() as i64;
+        self.known.get_or_insert(Sample { offset_ms, round_trip_ms: GUESS_MS });
     }
 
     /// The tracker's Unix time in milliseconds.
     pub(crate) fn tracker_ms(&self, now: Timestamp) -> Option<i64> {
-        self.offset_ms.map(|offset| now.as_millis() as i64 + offset)
+        self.known.map(|known| now.as_millis() as i64 + known.offset_ms)
     }
 }
 
@@ -59,5 +78,18 @@ mod tests {
         assert_eq!(clock.tracker_ms(at(1_020)), Some(50_040));
         clock.answer(at(9_000), 1);
         assert_eq!(clock.tracker_ms(at(1_020)), Some(50_040), "a message without question does not move it");
+    }
+    #[test]
+    fn an_answer_that_was_held_back_does_not_move_a_good_clock() {
+        let mut clock = Clock::default();
+        let at = Timestamp::from_millis;
+        clock.ask(at(0));
+        clock.answer(at(40), 50_020);
+        clock.ask(at(1_000));
+        clock.answer(at(9_000), 59_000);
+        assert_eq!(clock.tracker_ms(at(9_000)), Some(59_000));
+        clock.ask(at(10_000));
+        clock.answer(at(10_060), 70_030);
+        assert_eq!(clock.tracker_ms(at(10_060)), Some(70_060), "a good reading replaces any");
     }
 }

@@ -100,12 +100,33 @@ pub(crate) enum Session {
 /// Links that are being made, and the budget for making them.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    /// Being made since; an attempt that says nothing is forgotten.
-    pub(crate) opening: Table<PeerId, Timestamp>,
+    /// Being made; an attempt that says nothing is forgotten.
+    pub(crate) opening: Table<PeerId, Attempt>,
     /// When links were made, within the last hour.
     pub(crate) created: VecDeque<Timestamp>,
     /// Dropped for a violation: not linked again.
     pub(crate) banned: Table<PeerId, Timestamp>,
+}
+
+/// A link that is being made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt {
+    pub(crate) since: Timestamp,
+    /// We made the offer.
+    pub(crate) ours: bool,
+}
+
+/// Peers that broke the rules and are remembered; the one of longest ago is forgotten first.
+const BANNED_MAX: usize = 256;
+
+impl Links {
+    fn ban(&mut self, now: Timestamp, peer: PeerId) {
+        self.banned.insert(peer, now);
+        if self.banned.len() > BANNED_MAX {
+            let oldest = self.banned.iter().min_by_key(|&(_, &since)| since).map(|(&peer, _)| peer);
+            oldest.and_then(|oldest| self.banned.remove(&oldest));
+        }
+    }
 }
 
 /// What the viewer's screen showed, and when it said so.
@@ -262,12 +283,13 @@ impl Swarm {
 
     /// Counters and links.
     pub fn stats(&self) -> Stats {
+        let all = StripeSet::all(self.stripes());
         Stats {
             bytes: self.bytes,
             uploaded_bytes: self.uploaded_bytes,
             uploaded_to_relay_bytes: self.uploaded_to_relay_bytes,
             pieces: self.pieces,
-            links: self.neighbors.values().map(Neighbor::stats).collect(),
+            links: self.neighbors.values().map(|neighbor| neighbor.stats(all)).collect(),
             control_bytes: self.control_bytes,
             chunks: self.assembly.delivered,
             chunks_skipped: self.assembly.skipped,
@@ -319,10 +341,7 @@ impl Swarm {
         if peer == PeerId::RELAY || self.identity.role == Role::Relay && Some(peer) == self.source {
             return;
         }
-        self.links.banned.insert(peer, now);
-        if self.links.banned.len() > 256 {
-            self.links.banned.pop_first();
-        }
+        self.links.ban(now, peer);
         let stripes = self.feeds_of(peer);
         self.tell(FromPeer::Orphaned { stripes, failed: peer });
         self.push_output(Output::CloseLink { peer });
@@ -402,7 +421,7 @@ impl Swarm {
         }
         self.ping(now);
         self.egress.roll(now);
-        self.links.opening.retain(|_, since| now.since(*since) < OPENING_MAX);
+        self.links.opening.retain(|_, attempt| now.since(attempt.since) < OPENING_MAX);
         self.timers.tick = now + if flowing || !self.repair.is_empty() { TICK } else { IDLE_TICK };
     }
 
@@ -481,7 +500,7 @@ impl Swarm {
         self.neighbors.values().filter(|n| n.role == Role::Viewer).map(|n| n.peer).collect()
     }
 
-    /// Direct links are probed, by the side with the lower id or to a relay never: TCP knows by itself.
+    /// Direct links are probed. The relay's is not: TCP knows by itself, and nobody plans with its upload.
     fn ping(&mut self, now: Timestamp) {
         if now < self.timers.ping || self.identity.role == Role::Relay {
             return;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, Piece, StreamHeader, StripeSet};
 
 use crate::engine::Swarm;
-use crate::neighbor::Outgoing;
+use crate::neighbor::{Neighbor, Outgoing};
 use crate::{Lane, Output, Role, Timestamp, Violation};
 
 /// A neighbor's HAVE is believed this far ahead of what is held: two seconds at 250 pieces a second.
@@ -12,6 +12,9 @@ const HAVE_AHEAD_MAX: u32 = 512;
 
 /// A new feed counts as delivering with pieces at most this much older than the newest held.
 const RECENT_MS: u32 = 400;
+
+/// Repairs that may wait for one neighbor; more are declined. A link's queue holds about ten pieces.
+const REPAIRS_WAITING_MAX: usize = 64;
 
 /// Pieces that nobody asked for, beyond which a neighbor floods. A stopped feed has some on their way.
 const UNSOLICITED_MAX: u32 = 256;
@@ -53,7 +56,7 @@ impl Swarm {
         self.pump(peer);
     }
 
-    fn with_neighbor(&mut self, peer: PeerId, act: impl FnOnce(&mut crate::neighbor::Neighbor)) {
+    fn with_neighbor(&mut self, peer: PeerId, act: impl FnOnce(&mut Neighbor)) {
         if let Some(neighbor) = self.neighbors.get_mut(&peer) {
             act(neighbor);
         }
@@ -98,6 +101,11 @@ impl Swarm {
         let (header, length) = (piece.header, piece.frame().len() as u64);
         let current = self.epoch == Some(header.epoch);
         let duplicate = current && (self.store.contains(header.seq) || header.seq < self.store.floor());
+        if duplicate && self.store.piece(header.seq).is_some_and(|held| held.frame() != piece.frame()) {
+            // The broadcaster signs a piece once: what differs from the proven one is a lie.
+            self.pieces.rejected += 1;
+            return self.violated(now, peer, Violation::BadSignature);
+        }
         let stripe = header.stripe(self.stripes());
         let asked = self.repair.asked_of(header.seq, peer);
         let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
@@ -126,7 +134,8 @@ impl Swarm {
             }
             self.pieces.verified += 1;
         }
-        if !asked && header.time_ms + RECENT_MS >= self.store.newest_ms() {
+        let proven = !duplicate || self.store.contains(header.seq);
+        if proven && !asked && header.time_ms.saturating_add(RECENT_MS) >= self.store.newest_ms() {
             let change = self.feeds.delivered(now, stripe, peer, header.seq);
             self.apply(change.into_iter().collect());
         }
@@ -263,21 +272,22 @@ impl Swarm {
         let stripes = stripes.intersection(all);
         let already = self.neighbors.get(&peer).map_or(StripeSet::EMPTY, |neighbor| neighbor.pushes);
         if !self.can_push(peer, stripes.without(already).len()) {
-            return self.send(peer, &Frame::Refuse { stripes });
+            return self.send(peer, &Frame::Refuse { stripes: stripes.without(already) });
         }
         let headers: Vec<_> = self.headers.values().map(|(_, frame)| frame.clone()).collect();
         for frame in headers {
             self.push_output(Output::Send { peer, lane: Lane::Control, frame });
         }
-        let start = match from {
-            JOIN_POINT => self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX),
-            from => from,
+        // Who does not join anew goes on from where it is: what is staler than any playhead is not sent.
+        let (start, stale_ms) = match from {
+            JOIN_POINT => (self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX), 0),
+            from => (from, self.stale_ms()),
         };
         let count = self.stripes();
         let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
         neighbor.pushes = neighbor.pushes.with(stripes);
         for piece in self.store.from(start) {
-            let wanted = stripes.contains(piece.header.stripe(count));
+            let wanted = stripes.contains(piece.header.stripe(count)) && piece.header.time_ms >= stale_ms;
             if wanted && !neighbor.holdings.contains(piece.header.seq) {
                 neighbor.enqueue(Outgoing { seq: piece.header.seq, repair: true });
             }
@@ -330,8 +340,13 @@ impl Swarm {
     }
 
     fn requested(&mut self, peer: PeerId, epoch: Epoch, pieces: &[u32]) {
-        let sharing = self.identity.role != Role::Viewer || self.sharing;
-        let held = |seq: &u32| sharing && self.epoch == Some(epoch) && self.store.contains(*seq);
+        let waiting = self.neighbors.get(&peer).map_or(0, Neighbor::repairs_waiting);
+        let willing = match self.identity.role {
+            Role::Viewer => self.sharing && waiting < REPAIRS_WAITING_MAX,
+            Role::Source => waiting < REPAIRS_WAITING_MAX,
+            Role::Relay => self.config.egress_max_bps.is_none_or(|max| self.egress.bps < max),
+        };
+        let held = |seq: &u32| willing && self.epoch == Some(epoch) && self.store.contains(*seq);
         let (held, missing): (Vec<u32>, Vec<u32>) = pieces.iter().partition(|seq| held(seq));
         self.with_neighbor(peer, |neighbor| {
             held.into_iter().for_each(|seq| neighbor.enqueue(Outgoing { seq, repair: true }));

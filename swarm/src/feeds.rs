@@ -10,11 +10,14 @@ use wire::{PeerId, StripeSet};
 
 use crate::Timestamp;
 
-/// How long a subscription may bring nothing before the next candidate is tried.
+/// How long a subscription may bring nothing before the next candidate is tried, while nobody else feeds.
 const PENDING_MAX: Duration = Duration::from_millis(700);
 
+/// The same while the former feed goes on: a busy machine takes its time, and there is no hurry.
+const PENDING_FED_MAX: Duration = Duration::from_millis(2_500);
+
 /// How long a peer that failed on a stripe is not asked for it again.
-const SHUN: Duration = Duration::from_secs(10);
+const SHUN: Duration = Duration::from_secs(5);
 
 /// One stripe's feed.
 #[derive(Debug, Clone, Default)]
@@ -150,7 +153,8 @@ impl Feeds {
         let mut changes = Vec::new();
         for stripe in 0..stripes.min(STRIPES_MAX) {
             let feed = self.stripe_mut(stripe);
-            if let Some((late, _)) = feed.pending.take_if(|(_, since)| now.since(*since) >= PENDING_MAX) {
+            let patience = if feed.active.is_some() { PENDING_FED_MAX } else { PENDING_MAX };
+            if let Some((late, _)) = feed.pending.take_if(|(_, since)| now.since(*since) >= patience) {
                 changes.push(Change::Unsubscribe(late, stripe));
                 // There is no other relay to turn to: it is asked again.
                 if Some(late) != fallback {
@@ -230,7 +234,7 @@ mod tests {
     fn a_parent_that_never_delivers_is_passed_over_and_named() {
         let mut feeds = joined(Some(A), &[B]);
         feeds.reconsider(at(0), 1, Some(RELAY), |_| true);
-        let changes = feeds.reconsider(at(1_600), 1, Some(RELAY), |_| true);
+        let changes = feeds.reconsider(at(2_600), 1, Some(RELAY), |_| true);
         assert_eq!(changes[..2], [Change::Unsubscribe(A, 0), Change::Complain(A, 0)]);
         assert_eq!(feeds.stripe(0).active, Some(RELAY), "the relay goes on feeding");
     }
@@ -251,14 +255,14 @@ mod tests {
         let mut feeds = joined(None, &[]);
         feeds.shun(at(0), RELAY, StripeSet::all(1));
         assert_eq!(feeds.reconsider(at(1), 1, Some(RELAY), |_| true), []);
-        assert_eq!(feeds.reconsider(at(10_001), 1, Some(RELAY), |_| true), [Change::Subscribe(RELAY, 0)]);
+        assert_eq!(feeds.reconsider(at(5_001), 1, Some(RELAY), |_| true), [Change::Subscribe(RELAY, 0)]);
     }
 
     #[test]
     fn silence_is_nobodys_fault_while_nothing_is_published() {
         let mut feeds = joined(Some(A), &[]);
         feeds.reconsider(at(0), 1, Some(RELAY), |_| true);
-        feeds.excuse(at(600));
-        assert_eq!(feeds.reconsider(at(800), 1, Some(RELAY), |_| true), []);
+        feeds.excuse(at(2_400));
+        assert_eq!(feeds.reconsider(at(2_600), 1, Some(RELAY), |_| true), []);
     }
 }

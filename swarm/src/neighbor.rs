@@ -15,7 +15,7 @@ const OUTBOX_MAX: usize = 2048;
 /// Pieces a second that may come without being asked for: those on their way when a feed is stopped.
 const UNSOLICITED_FORGIVEN: u32 = 32;
 
-/// Bytes above a control message's that a link's transport may hold before pieces wait. Control is never held back.
+/// Bytes that a message costs besides its content.
 const FRAME_OVERHEAD: usize = 16;
 
 /// Acknowledged bytes are compared over at least this long.
@@ -27,6 +27,14 @@ pub(crate) struct Outgoing {
     pub(crate) seq: u32,
     /// Asked for, so sent reliably.
     pub(crate) repair: bool,
+}
+
+/// What the other side had got, and what it had been sent, at some time.
+#[derive(Debug, Clone, Copy)]
+struct Acknowledged {
+    received: u64,
+    sent: u64,
+    at: Timestamp,
 }
 
 /// One link's state.
@@ -50,7 +58,7 @@ pub(crate) struct Neighbor {
     received_pieces_bytes: u64,
     sent_bytes: u64,
     ping: Option<(u32, Timestamp)>,
-    acknowledged: Option<(u64, Timestamp)>,
+    acknowledged: Option<Acknowledged>,
     /// Acknowledged upload over the last window, in bits a second.
     pub(crate) acknowledged_bps: u64,
     /// Pieces had to wait in that window: the link, or the uplink, was full.
@@ -91,6 +99,10 @@ impl Neighbor {
         } else {
             self.outbox.push_back(outgoing);
         }
+    }
+
+    pub(crate) fn repairs_waiting(&self) -> usize {
+        self.outbox.iter().take_while(|waiting| waiting.repair).count()
     }
 
     /// The next piece that may go now: held, not stale, not known to be there, and within the link's queue.
@@ -174,27 +186,26 @@ impl Neighbor {
         self.acknowledge(now, received);
     }
 
-    /// What the other side says it got cannot be more than what was sent.
+    /// The other side says what it got; more than it was sent is not believed.
     fn acknowledge(&mut self, now: Timestamp, received: u64) {
-        let Some((before, since)) = self.acknowledged else {
-            self.acknowledged = Some((received, now));
-            return;
-        };
-        let elapsed = now.since(since);
+        let present = Acknowledged { received, sent: self.sent_bytes, at: now };
+        let before = *self.acknowledged.get_or_insert(present);
+        let elapsed = now.since(before.at);
         if elapsed < CAPACITY_WINDOW {
             return;
         }
-        let claimed_bps = received.saturating_sub(before) as u128 * 8_000_000 / elapsed.as_micros().max(1);
-        self.acknowledged_bps = u64::try_from(claimed_bps).unwrap_or(u64::MAX).min(1 << 36);
-        self.acknowledged = Some((received, now));
+        let bytes = received.saturating_sub(before.received).min(self.sent_bytes - before.sent);
+        self.acknowledged_bps = bytes.saturating_mul(8_000_000) / elapsed.as_micros().max(1) as u64;
+        self.acknowledged = Some(present);
     }
 
-    pub(crate) fn stats(&self) -> LinkStats {
+    /// The link, in a broadcast of `all` stripes.
+    pub(crate) fn stats(&self, all: StripeSet) -> LinkStats {
         LinkStats {
             peer: self.peer,
             kind: self.role,
-            stripes_in: stats::list(self.feeds),
-            stripes_out: stats::list(self.pushes),
+            stripes_in: stats::list(self.feeds.intersection(all)),
+            stripes_out: stats::list(self.pushes.intersection(all)),
             rtt_ms: self.rtt.map(|rtt| rtt.as_millis() as u32),
             received_bytes: self.received_pieces_bytes,
             sent_bytes: self.sent_bytes,

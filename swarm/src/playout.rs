@@ -32,8 +32,8 @@ impl Default for PlayoutConfig {
     fn default() -> Self {
         PlayoutConfig {
             target_lag_ms: 1500,
-            dead_band_ms: 60,
-            full_rate_error_ms: 600,
+            dead_band_ms: 40,
+            full_rate_error_ms: 300,
             rate_span: 0.05,
             jump_behind_ms: 2500,
             start_ahead_ms: 120,
@@ -187,7 +187,7 @@ mod tests {
         let steer = playout.steer(view(10_000, 0, &[(9_000, 9_900)]));
         assert_eq!(steer.seek_ms, Some(9_000));
         let steer = playout.steer(view(10_100, 9_100, &[(9_000, 10_000)]));
-        assert_eq!((steer.rate, steer.seek_ms), (0.96, None), "drifts back to the common lag");
+        assert_eq!((steer.rate, steer.seek_ms), (0.95, None), "drifts back to the common lag");
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
         let mut playout = started(8_500, 10_000);
         let buffered = [(0, 10_000)];
         assert_eq!(playout.steer(view(10_100, 8_590, &buffered)).rate, 1.0);
-        assert_eq!(playout.steer(view(10_200, 8_340, &buffered)).rate, 1.03);
+        assert_eq!(playout.steer(view(10_200, 8_520, &buffered)).rate, 1.03);
         assert_eq!(playout.steer(view(10_300, 9_900, &buffered)).rate, 0.95);
     }
 

@@ -17,7 +17,7 @@ use crate::Timestamp;
 const RETURN_GRACE: Duration = Duration::from_secs(10);
 
 /// A pair that could not be linked is not tried again within this time.
-const PAIR_REST: Duration = Duration::from_secs(30);
+const PAIR_REST: Duration = Duration::from_secs(10);
 
 /// Depth beyond which a tree is taken to be broken (a cycle): 3^16 viewers would fit above it.
 const DEPTH_MAX: usize = 16;

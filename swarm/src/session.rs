@@ -5,7 +5,7 @@ use std::time::Duration;
 use wire::session::{FromPeer, FromTracker, Join, Refusal, Signal, Welcome};
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, StripeSet, Verifier};
 
-use crate::engine::{Offline, QUIET, Session, Swarm};
+use crate::engine::{Attempt, Offline, QUIET, Session, Swarm};
 use crate::neighbor::Neighbor;
 use crate::repair::Repair;
 use crate::store::Store;
@@ -141,7 +141,7 @@ impl Swarm {
         if known || peer == self.peer || !self.may_link(now, peer) {
             return;
         }
-        self.links.opening.insert(peer, now);
+        self.links.opening.insert(peer, Attempt { since: now, ours: true });
         self.links.created.push_back(now);
         self.push_output(Output::OpenLink { peer });
     }
@@ -167,11 +167,18 @@ impl Swarm {
                 self.push_output(Output::CloseLink { peer });
                 self.link_closed(now, peer);
             }
-            if !self.links.opening.contains_key(&peer) {
+            let ours = self.links.opening.get(&peer).is_some_and(|attempt| attempt.ours);
+            if ours && self.peer < peer {
+                // Offers have crossed: that of the lower id stands.
+                return;
+            }
+            if ours {
+                self.links.opening.insert(peer, Attempt { since: now, ours: false });
+            } else if !self.links.opening.contains_key(&peer) {
                 if !self.may_link(now, peer) {
                     return self.tell(FromPeer::Signal { to: peer, signal: Signal::Declined });
                 }
-                self.links.opening.insert(peer, now);
+                self.links.opening.insert(peer, Attempt { since: now, ours: false });
                 self.links.created.push_back(now);
             }
         }

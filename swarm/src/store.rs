@@ -45,7 +45,7 @@ impl Store {
             }
             let Some((_, piece)) = self.pieces.pop_first() else { break };
             self.bytes -= piece.frame().len();
-            self.floor = self.floor.max(piece.header.seq + 1);
+            self.floor = self.floor.max(piece.header.seq.saturating_add(1));
         }
         self.join_points.drop_before(&self.floor);
     }

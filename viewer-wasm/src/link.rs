@@ -247,7 +247,7 @@ fn channel(connection: &RtcPeerConnection, label: &str, id: u16, reliable: bool)
     init.set_id(id);
     init.set_ordered(reliable);
     if !reliable {
-        init.set_max_retransmits(0);
+        init.set_max_retransmits(1);
     }
     let channel = connection.create_data_channel_with_data_channel_dict(label, &init);
     channel.set_binary_type(RtcDataChannelType::Arraybuffer);

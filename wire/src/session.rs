@@ -145,7 +145,7 @@ pub enum FromTracker {
         /// Viewers of the channel.
         count: u32,
     },
-    /// The request cannot be met; the session ends unless the code says otherwise.
+    /// The request cannot be met; the session ends.
     Refused {
         /// What is wrong, for programs.
         code: Refusal,

@@ -1,5 +1,7 @@
 //! Builds the viewer that browsers load: wasm by cargo, its JavaScript by wasm-bindgen, both into `www/dist`; then
 //! holds them against the size they may have and against imports that no browser provides.
+//!
+//! `wasm-opt` is left out: what it removes is what compresses well, and the gzipped module grows by a twentieth.
 
 use std::fs;
 use std::io::Write as _;
@@ -21,7 +23,6 @@ fn main() -> Result<()> {
     let dist = root.join("www/dist");
     let wasm = compile(root)?;
     bind(&wasm, &dist)?;
-    optimise(root, &dist.join("viewer_bg.wasm"))?;
     refuse_foreign_imports(&dist.join("viewer_bg.wasm"))?;
     weigh(&[dist.join("viewer_bg.wasm"), dist.join("viewer.js")])
 }
@@ -53,24 +54,6 @@ fn bind(wasm: &Path, dist: &Path) -> Result<()> {
         .out_name("viewer")
         .generate(dist)
         .context("wasm-bindgen refuses the module")
-}
-
-/// Runs binaryen's `wasm-opt` where `npm ci` in `tests/browser` has put it: a tenth smaller. Without it the build
-/// is complete all the same.
-fn optimise(root: &Path, wasm: &Path) -> Result<()> {
-    let program = root.join("tests/browser/node_modules/.bin/wasm-opt");
-    if !program.exists() {
-        println!("no {}: not optimised further", program.display());
-        return Ok(());
-    }
-    let status = Command::new(&program)
-        .args(["-Os", "--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext"])
-        .args(["--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue", "-o"])
-        .args([wasm, wasm])
-        .status()
-        .context("cannot start wasm-opt")?;
-    ensure!(status.success(), "wasm-opt failed");
-    Ok(())
 }
 
 /// `env` is what a C library or a forgotten clock would want from the browser, and a module that names it does not start.
