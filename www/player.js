@@ -6,13 +6,13 @@
 import init, { Viewer } from './dist/viewer.js';
 import { NOTHING_YET } from './figures.js';
 import { PlayerView } from './player-view.js';
+import { beginSession, compiled, sessionAddress } from './session-start.js';
 import * as sharing from './sharing.js';
 import { play } from './sound.js';
 
 const REFRESH_MS = 500;
 
-// Compiles while the session opens.
-const moduleReady = init({ module_or_path: new URL('./dist/viewer_bg.wasm', import.meta.url) });
+const moduleReady = init({ module_or_path: compiled });
 moduleReady.catch(() => {}); // Reported by each element.
 
 class SwarmcastPlayer extends HTMLElement {
@@ -113,10 +113,7 @@ class SwarmcastPlayer extends HTMLElement {
   }
 
   #server() {
-    const base = new URL(this.getAttribute('server') ?? import.meta.url, location.href);
-    const url = new URL('/session', base);
-    url.protocol = base.protocol === 'https:' || base.protocol === 'wss:' ? 'wss:' : 'ws:';
-    return url.href;
+    return sessionAddress(this.getAttribute('server'));
   }
 
   async #play() {
@@ -162,21 +159,6 @@ class SwarmcastPlayer extends HTMLElement {
     this.#view.render({ stats, sharing: this.#sharing, sound: this.#sound, cap: this.getAttribute('upload-cap') ?? 4 });
     this.dispatchEvent(new CustomEvent('swarmcast-stats', { detail: stats }));
   }
-}
-
-/** Opens the session before the module is there, and keeps what comes meanwhile. */
-function beginSession(server) {
-  const socket = new WebSocket(server);
-  socket.binaryType = 'arraybuffer';
-  const received = [];
-  socket.onmessage = ({ data }) => received.push(data);
-  return {
-    handOver() {
-      socket.onmessage = null;
-      return { socket, received };
-    },
-    abandon: () => socket.close(),
-  };
 }
 
 customElements.define('swarmcast-player', SwarmcastPlayer);

@@ -139,10 +139,10 @@ impl Inbox {
             }
         };
         drop(place);
-        if self.told.replace(state) != state {
-            if let Some(call) = &self.on_change {
-                let _ = call.call0(&wasm_bindgen::JsValue::NULL);
-            }
+        if self.told.replace(state) != state
+            && let Some(call) = &self.on_change
+        {
+            let _ = call.call0(&wasm_bindgen::JsValue::NULL);
         }
     }
 }

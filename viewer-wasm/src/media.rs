@@ -108,9 +108,9 @@ impl Media {
             return Ok(());
         }
         let Some(source) = self.source.as_mut().filter(|source| source.is_ready()) else { return Ok(()) };
-        let oldest = screen::buffered(&self.video).first().map_or(i64::MAX, |range| range.0);
-        if self.remove_before_ms - oldest >= TRIM_MIN_MS {
-            return source.remove(0, self.remove_before_ms);
+        let oldest = screen::buffered(&self.video).first().map(|range| range.0);
+        if oldest.is_some_and(|oldest| oldest + TRIM_MIN_MS <= self.remove_before_ms) {
+            return source.remove_before(self.remove_before_ms);
         }
         let Some(mut batch) = self.refused.take().or_else(|| self.queue.next()) else { return Ok(()) };
         if let Some(mime) = batch.mime.take() {
@@ -128,9 +128,11 @@ impl Media {
     /// The SourceBuffer is full: removes all that has been shown. The append is tried again when that is done.
     fn make_room(&mut self) -> Result<(), AppendError> {
         let before_ms = screen::position_ms(&self.video) - KEEP_WHEN_FULL_MS;
-        let oldest = screen::buffered(&self.video).first().map_or(i64::MAX, |range| range.0);
+        let oldest = screen::buffered(&self.video).first().map(|range| range.0);
         match &self.source {
-            Some(source) if oldest < before_ms => source.remove(0, before_ms),
+            Some(source) if oldest.is_some_and(|oldest| oldest < before_ms) => {
+                source.remove_before(before_ms)
+            }
             // Nothing to remove: full of what is still to be shown. It waits until some of it has been.
             _ => Ok(()),
         }

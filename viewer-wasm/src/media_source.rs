@@ -110,10 +110,12 @@ impl MediaSource {
         })
     }
 
-    /// Removes. An event follows when it is done.
-    pub(crate) fn remove(&self, from_ms: i64, to_ms: i64) -> Result<(), AppendError> {
-        let Some(buffer) = &self.buffer else { return Ok(()) };
-        buffer.buffer.remove(from_ms.max(0) as f64 / 1000.0, to_ms as f64 / 1000.0).map_err(broken)
+    /// Removes all media before this. An event follows when it is done.
+    pub(crate) fn remove_before(&self, to_ms: i64) -> Result<(), AppendError> {
+        match &self.buffer {
+            Some(buffer) => buffer.buffer.remove(0.0, to_ms as f64 / 1000.0).map_err(broken),
+            None => Ok(()),
+        }
     }
 }
 
