@@ -4,6 +4,8 @@
 //! one viewer costs its children one stripe in S. Homes are dealt so that every stripe has upload to spare; a first
 //! viewer starts at home everywhere and gives stripes away as others come.
 
+mod placing;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -103,6 +105,8 @@ pub struct Roster {
     stripes: u8,
     bitrate_bps: u32,
     started: Option<Timestamp>,
+    /// Everybody who was here before the tracker's start has had time to come back.
+    settled: bool,
     source: Option<PeerId>,
     members: BTreeMap<PeerId, Member>,
     /// Pairs that could not be linked, smaller id first.
@@ -123,6 +127,8 @@ struct Member {
     slots: usize,
     homes: StripeSet,
     parents: Vec<Option<PeerId>>,
+    /// How many it feeds in each stripe.
+    children: [usize; STRIPES_MAX as usize],
     links: BTreeSet<PeerId>,
     /// Links that were asked for and not yet reported.
     linking: BTreeMap<PeerId, Timestamp>,
@@ -137,6 +143,7 @@ impl Roster {
             stripes: 6,
             bitrate_bps: 3_000_000,
             started: None,
+            settled: false,
             source: None,
             members: BTreeMap::new(),
             resting: BTreeMap::new(),
@@ -156,6 +163,7 @@ impl Roster {
             self.members.values_mut().for_each(|member| {
                 member.homes = StripeSet::EMPTY;
                 member.parents = vec![None; stripes.into()];
+                member.children = Default::default();
             });
             let viewers: Vec<_> = self.viewers_sharing().collect();
             viewers.into_iter().for_each(|viewer| self.settle(now, viewer));
@@ -171,21 +179,24 @@ impl Roster {
                 self.leave(now, former);
             }
         }
-        let stripes = usize::from(self.stripes);
-        let mut parents: Vec<_> =
-            known.feeds.iter().map(|feed| feed.filter(|&p| p != PeerId::RELAY)).collect();
-        parents.resize(stripes, None);
+        // A new session of the same peer takes the place of the former one.
+        (0..self.stripes).for_each(|stripe| self.set_parent(peer, stripe, None));
+        let feeds = if role == RosterRole::Source { Vec::new() } else { known.feeds.clone() };
         let member = Member {
             sharing,
             joined: now,
             slots: self.slots_for(role, None),
             homes: StripeSet::EMPTY,
-            parents: if role == RosterRole::Source { vec![None; stripes] } else { parents },
+            parents: vec![None; self.stripes.into()],
+            children: self.count_children(peer),
             links: known.links.iter().copied().collect(),
             linking: BTreeMap::new(),
             report: known,
         };
         self.members.insert(peer, member);
+        for (stripe, feed) in (0..self.stripes).zip(feeds) {
+            self.set_parent(peer, stripe, feed.filter(|&feed| feed != PeerId::RELAY && feed != peer));
+        }
         if role == RosterRole::Source {
             let viewers: Vec<_> = self.viewers_sharing().collect();
             viewers.into_iter().for_each(|viewer| self.settle(now, viewer));
@@ -197,6 +208,7 @@ impl Roster {
 
     /// A member's session ended.
     pub fn leave(&mut self, now: Timestamp, peer: PeerId) {
+        (0..self.stripes).for_each(|stripe| self.set_parent(peer, stripe, None));
         if self.members.remove(&peer).is_none() {
             return;
         }
@@ -236,10 +248,10 @@ impl Roster {
         if self.members.contains_key(&failed) && (stripes.is_empty() || was_parent) {
             self.resting.insert(pair, now + PAIR_REST);
         }
-        let Some(member) = self.members.get_mut(&peer) else { return };
-        for (stripe, parent) in (0..).zip(&mut member.parents) {
-            if *parent == Some(failed) && (stripes.is_empty() || stripes.contains(stripe)) {
-                *parent = None;
+        for stripe in 0..self.stripes {
+            let named = stripes.is_empty() || stripes.contains(stripe);
+            if named && self.parent(peer, stripe) == Some(failed) {
+                self.set_parent(peer, stripe, None);
             }
         }
         self.settle(now, peer);
@@ -258,7 +270,7 @@ impl Roster {
             member.homes = StripeSet::EMPTY;
             member.links.clear();
             member.linking.clear();
-            member.parents.fill(None);
+            (0..self.stripes).for_each(|stripe| self.set_parent(peer, stripe, None));
             self.members.values_mut().for_each(|member| member.forget(peer));
             self.adopt_orphans(now, peer);
         }
@@ -274,6 +286,7 @@ impl Roster {
         self.resting.retain(|_, until| *until > now);
         self.drop_strangers(now);
         self.share_roots(now);
+        self.relieve();
         let unfed: Vec<_> = self.viewers_sharing().filter(|viewer| self.is_unfed(*viewer)).collect();
         unfed.into_iter().for_each(|viewer| self.settle(now, viewer));
         self.count(now);
@@ -319,226 +332,6 @@ impl Roster {
         }
     }
 
-    // Placing.
-
-    /// Finds homes and parents for a viewer, and the links that these need.
-    fn settle(&mut self, now: Timestamp, viewer: PeerId) {
-        if !self.members.get(&viewer).is_some_and(|member| member.sharing) || self.source == Some(viewer) {
-            return;
-        }
-        self.find_home(viewer);
-        for stripe in 0..self.stripes {
-            let parent = self.members[&viewer].parents[usize::from(stripe)];
-            if parent.is_some_and(|parent| self.can_stay(now, parent)) {
-                continue;
-            }
-            let parent = self.find_parent(now, viewer, stripe);
-            let fed_by_source = parent.is_some() && parent == self.source;
-            let Some(member) = self.members.get_mut(&viewer) else { return };
-            member.parents[usize::from(stripe)] = parent;
-            if fed_by_source {
-                member.homes = member.homes.with(StripeSet::only(stripe));
-            }
-            self.stale.insert(viewer);
-        }
-        self.stale.insert(viewer);
-    }
-
-    fn can_stay(&self, now: Timestamp, parent: PeerId) -> bool {
-        let returning = self.started.is_some_and(|started| now.since(started) < RETURN_GRACE);
-        self.members.get(&parent).map_or(returning, |parent| parent.sharing)
-    }
-
-    /// A viewer without a home gets the stripe that has the least upload to spare.
-    fn find_home(&mut self, viewer: PeerId) {
-        if !self.members[&viewer].homes.is_empty() || self.members[&viewer].slots == 0 {
-            return;
-        }
-        let supply = |stripe: u8| -> usize {
-            let homes = self.members.values().filter(|member| member.homes.contains(stripe));
-            homes.map(|member| member.slots / member.homes.len().max(1)).sum()
-        };
-        let Some(home) = (0..self.stripes).min_by_key(|&stripe| supply(stripe)) else { return };
-        if let Some(member) = self.members.get_mut(&viewer) {
-            member.homes = StripeSet::only(home);
-        }
-    }
-
-    /// The best parent: near the source, with upload to spare, on no path that leads back.
-    fn find_parent(&self, now: Timestamp, viewer: PeerId, stripe: u8) -> Option<PeerId> {
-        let fit = |peer: PeerId| {
-            self.can_pair(now, viewer, peer) && self.children(peer, stripe) < self.fan_out(peer, stripe)
-        };
-        let at_home = self.members[&viewer].homes.contains(stripe);
-        let root_free = self.source.filter(|&source| fit(source));
-        if let Some(source) = root_free.filter(|_| at_home) {
-            return Some(source);
-        }
-        let interior = self
-            .viewers_sharing()
-            .filter(|&peer| peer != viewer && self.members[&peer].homes.contains(stripe));
-        let fed = interior.filter(|&peer| fit(peer)).filter_map(|peer| {
-            let depth = self.depth(peer, stripe)?;
-            let loops = self.is_below(peer, viewer, stripe);
-            (!loops).then(|| (depth, self.load(peer), self.members[&peer].joined, peer))
-        });
-        fed.min().map(|(.., peer)| peer).or(root_free)
-    }
-
-    fn can_pair(&self, now: Timestamp, one: PeerId, other: PeerId) -> bool {
-        let pair = (one.min(other), one.max(other));
-        self.resting.get(&pair).is_none_or(|&until| until <= now)
-    }
-
-    /// How many children a peer takes in a stripe: the source a copy or two, a viewer what its upload gives.
-    fn fan_out(&self, peer: PeerId, stripe: u8) -> usize {
-        if self.source == Some(peer) {
-            let large = self.viewers() >= self.config.large;
-            return if large { self.config.copies_large } else { self.config.copies_small };
-        }
-        let Some(member) = self.members.get(&peer) else { return 0 };
-        let elsewhere = self.load(peer) - self.children(peer, stripe);
-        member.slots.saturating_sub(elsewhere)
-    }
-
-    fn children(&self, peer: PeerId, stripe: u8) -> usize {
-        self.members.values().filter(|member| member.parents[usize::from(stripe)] == Some(peer)).count()
-    }
-
-    fn load(&self, peer: PeerId) -> usize {
-        (0..self.stripes).map(|stripe| self.children(peer, stripe)).sum()
-    }
-
-    /// Steps from the source; `None` if the way does not lead there.
-    fn depth(&self, peer: PeerId, stripe: u8) -> Option<usize> {
-        let mut at = peer;
-        for depth in 0..DEPTH_MAX {
-            if self.source == Some(at) {
-                return Some(depth);
-            }
-            at = self.members.get(&at)?.parents[usize::from(stripe)]?;
-        }
-        None
-    }
-
-    fn is_below(&self, peer: PeerId, ancestor: PeerId, stripe: u8) -> bool {
-        let mut at = Some(peer);
-        for _ in 0..DEPTH_MAX {
-            match at {
-                Some(here) if here == ancestor => return true,
-                Some(here) => at = self.members.get(&here).and_then(|m| m.parents[usize::from(stripe)]),
-                None => return false,
-            }
-        }
-        true
-    }
-
-    fn is_unfed(&self, viewer: PeerId) -> bool {
-        self.members[&viewer].parents.iter().any(Option::is_none)
-    }
-
-    fn slots_for(&self, role: RosterRole, capacity_bps: Option<u32>) -> usize {
-        let stripe_bps = (self.bitrate_bps / u32::from(self.stripes)).max(1);
-        let assumed = self.config.assumed_upload_x * self.bitrate_bps as f32;
-        let planned = capacity_bps.map_or(assumed, |bps| bps as f32 * self.config.planned_share);
-        let cap = self.config.upload_cap_x * f32::from(self.stripes);
-        match role {
-            RosterRole::Source => self.config.copies_large * usize::from(self.stripes),
-            RosterRole::Viewer => (planned / stripe_bps as f32).min(cap) as usize,
-        }
-    }
-
-    /// Those whose parent has left, or stopped sharing, get another; the one that is at home first, so that it can
-    /// be parent to the rest.
-    fn adopt_orphans(&mut self, now: Timestamp, former: PeerId) {
-        for stripe in 0..self.stripes {
-            let of_former =
-                |member: &&PeerId| self.members[*member].parents[usize::from(stripe)] == Some(former);
-            let mut orphans: Vec<_> = self.members.keys().filter(of_former).copied().collect();
-            orphans.sort_by_key(|orphan| {
-                let member = &self.members[orphan];
-                (!member.homes.contains(stripe), std::cmp::Reverse(member.slots), member.joined)
-            });
-            for orphan in &orphans {
-                if let Some(member) = self.members.get_mut(orphan) {
-                    member.parents[usize::from(stripe)] = None;
-                }
-            }
-            orphans.into_iter().for_each(|orphan| self.settle(now, orphan));
-        }
-    }
-
-    /// Feeds that a restarted tracker was told of, by peers that have not come back.
-    fn drop_strangers(&mut self, now: Timestamp) {
-        if self.started.is_none_or(|started| now.since(started) < RETURN_GRACE) {
-            return;
-        }
-        let members: BTreeSet<_> = self.members.keys().copied().collect();
-        for member in self.members.values_mut() {
-            for parent in &mut member.parents {
-                parent.take_if(|parent| !members.contains(parent));
-            }
-        }
-    }
-
-    /// A viewer that is at home in more stripes than others are gives one away: the newcomer at home there becomes
-    /// its parent. One move a tick, so that a swarm is never rebuilt at once. Between two viewers nothing is won.
-    fn share_roots(&mut self, now: Timestamp) {
-        let Some(source) = self.source.filter(|_| self.viewers_sharing().nth(2).is_some()) else { return };
-        for stripe in 0..self.stripes {
-            let root = self.viewers_sharing().find(|&viewer| {
-                let member = &self.members[&viewer];
-                member.parents[usize::from(stripe)] == Some(source) && member.homes.len() > self.fair_homes()
-            });
-            let Some(root) = root else { continue };
-            let heir = self.viewers_sharing().find(|&viewer| {
-                let member = &self.members[&viewer];
-                let lighter = member.homes.len() < self.members[&root].homes.len();
-                viewer != root
-                    && member.slots > 0
-                    && (member.homes.contains(stripe) || lighter && member.homes.len() < self.fair_homes())
-                    && self.can_pair(now, viewer, source)
-                    && self.can_pair(now, viewer, root)
-            });
-            if let Some(heir) = heir {
-                self.hand_over(root, heir, source, stripe);
-                return;
-            }
-        }
-    }
-
-    /// Homes that each viewer has when all are dealt out evenly, rounded up.
-    fn fair_homes(&self) -> usize {
-        let viewers = self.viewers_sharing().filter(|viewer| self.members[viewer].slots > 0).count();
-        usize::from(self.stripes).div_ceil(viewers.max(1))
-    }
-
-    fn hand_over(&mut self, root: PeerId, heir: PeerId, source: PeerId, stripe: u8) {
-        let at = usize::from(stripe);
-        for (&id, member) in &mut self.members {
-            let moved = match member.parents[at] {
-                _ if id == heir => member.parents[at].replace(source) != Some(source),
-                _ if id == root => member.parents[at].replace(heir) != Some(heir),
-                Some(parent) if parent == root => member.parents[at].replace(heir) != Some(heir),
-                _ => false,
-            };
-            if moved {
-                self.stale.insert(id);
-            }
-        }
-        if let Some(member) = self.members.get_mut(&root) {
-            member.homes = member.homes.without(StripeSet::only(stripe));
-        }
-        if let Some(member) = self.members.get_mut(&heir) {
-            member.homes = member.homes.with(StripeSet::only(stripe));
-        }
-    }
-
-    fn viewers_sharing(&self) -> impl Iterator<Item = PeerId> {
-        let viewers = self.members.iter().filter(|&(&id, member)| self.source != Some(id) && member.sharing);
-        viewers.map(|(&id, _)| id)
-    }
-
     // Telling.
 
     /// Tells each member whose place has changed its parents, and asks for the links that are lacking.
@@ -568,7 +361,7 @@ impl Roster {
     }
 
     fn parents(&self, now: Timestamp, viewer: PeerId, stripe: u8) -> Parents {
-        let parent = self.members[&viewer].parents[usize::from(stripe)];
+        let parent = self.parent(viewer, stripe);
         let backup = |peer: &PeerId| {
             Some(*peer) != parent
                 && *peer != viewer
@@ -644,3 +437,6 @@ impl Member {
         self.linking.remove(&peer);
     }
 }
+
+#[cfg(test)]
+mod tests;
