@@ -35,7 +35,7 @@ pub(crate) struct Link {
     pub peer: PeerId,
     /// Tells this link's events from those of an earlier one with the same peer.
     pub number: u32,
-    pub offered: bool,
+    offered: bool,
     pub open: bool,
     connection: RtcPeerConnection,
     eager: RtcDataChannel,

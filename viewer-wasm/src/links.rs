@@ -1,4 +1,4 @@
-//! All links of this viewer: who is being linked to, who is linked, and how offers that cross are settled.
+//! All links of this viewer: who is being linked to, and who is linked.
 
 use bytes::Bytes;
 use swarm::{Input, Lane};
@@ -17,7 +17,6 @@ const CREATIONS_MAX: u32 = 450;
 
 /// The links of one viewer.
 pub(crate) struct Links {
-    own: PeerId,
     mailbox: Mailbox,
     /// One for each peer; so few that looking through them costs nothing.
     links: Vec<Link>,
@@ -29,9 +28,8 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(own: PeerId, sharing: bool, mailbox: &Mailbox) -> Self {
+    pub(crate) fn new(sharing: bool, mailbox: &Mailbox) -> Self {
         Links {
-            own,
             mailbox: mailbox.clone(),
             links: Vec::new(),
             stun: None,
@@ -92,26 +90,16 @@ impl Links {
         Vec::new()
     }
 
+    /// Answers. The engine has settled which of two crossed offers stands, so any earlier attempt is void.
     fn offered(&mut self, peer: PeerId, sdp: &str) -> Vec<Input> {
-        let mut inputs = Vec::new();
-        if let Some(link) = self.link(peer) {
-            let (crossed, was_open) = (link.offered && !link.open, link.open);
-            if crossed && self.own < peer {
-                return inputs; // The offer of the lower id stands, and the other side sees it the same way.
-            }
-            self.close(peer);
-            if was_open {
-                inputs.push(Input::LinkClosed { peer });
-            }
-        }
+        self.close(peer);
         match self.make(peer) {
-            Some(link) => link.answer(sdp),
-            None => {
-                inputs.push(Input::Signal { peer, signal: Signal::Declined });
-                inputs.push(Input::LinkClosed { peer });
+            Some(link) => {
+                link.answer(sdp);
+                Vec::new()
             }
+            None => vec![Input::Signal { peer, signal: Signal::Declined }, Input::LinkClosed { peer }],
         }
-        inputs
     }
 
     fn make(&mut self, peer: PeerId) -> Option<&mut Link> {

@@ -63,7 +63,7 @@ impl Shell {
             swarm,
             peer: secret.peer(),
             session,
-            links: Links::new(secret.peer(), options.sharing, mailbox),
+            links: Links::new(options.sharing, mailbox),
             media: Media::new(video.clone(), mailbox),
             screen: Screen::new(video, mailbox),
             page: Page::new(&window, mailbox),
