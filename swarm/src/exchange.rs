@@ -13,6 +13,10 @@ const HAVE_AHEAD_MAX: u32 = 512;
 /// A new feed counts as delivering with pieces at most this much older than the newest held.
 const RECENT_MS: u32 = 400;
 
+/// A viewer whose picture stands still waits this long for what is missing before it goes on behind it: a repair
+/// takes two round trips.
+const STALL_PATIENCE_MS: i64 = 300;
+
 /// Repairs that may wait for one neighbor; more are declined. A link's queue holds about ten pieces.
 const REPAIRS_WAITING_MAX: usize = 64;
 
@@ -126,6 +130,7 @@ impl Swarm {
         neighbor.holdings.insert(header.epoch, header.seq);
         if duplicate {
             self.bytes.duplicates += length;
+            self.pieces.duplicates += 1;
         } else {
             let Some(verifier) = &self.verifier else { return };
             if piece.verify(verifier).is_err() {
@@ -218,19 +223,26 @@ impl Swarm {
         self.pump(peer);
     }
 
+    fn target_lag_ms(&self) -> i64 {
+        self.stream().map_or(1500, |stream| stream.target_lag_ms.into())
+    }
+
     /// Hands whole chunks to the player, in order; leaves out what came too late.
     pub(crate) fn deliver(&mut self, now: Timestamp) {
         if self.identity.role != Role::Viewer {
             return;
         }
         let due_ms = match self.playhead {
-            Some(playhead) if playhead.stalled => playhead.media_ms.saturating_add(100),
+            // A playhead that waits before a gap does not come nearer to its end: time does.
+            Some(playhead) if playhead.stalled => {
+                let late_ms =
+                    self.live_ms(now).map_or(0, |live_ms| live_ms - self.target_lag_ms() - STALL_PATIENCE_MS);
+                playhead.media_ms.saturating_add(100).max(u32::try_from(late_ms).unwrap_or(0))
+            }
             Some(playhead) => {
                 playhead.media_ms.saturating_add(now.since(playhead.at).as_millis() as u32 + 100)
             }
-            None => {
-                self.store.newest_ms().saturating_sub(self.stream().map_or(1500, |s| s.target_lag_ms.into()))
-            }
+            None => self.store.newest_ms().saturating_sub(self.target_lag_ms() as u32),
         };
         self.assembly.skip(due_ms);
         while let Some(generation) = self.assembly.peek() {

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use crate::Timestamp;
 
+/// Media before a gap with which a browser may stand still for good: a few frames, at ten a second.
+const STANDS_BEFORE_END_MS: i64 = 400;
+
 /// How a playhead is steered. Times are milliseconds of media.
 #[derive(Debug, Clone)]
 pub struct PlayoutConfig {
@@ -135,7 +138,9 @@ impl Playout {
             return Some(best);
         }
         let current = view.buffered.iter().find(|range| within(range));
-        let exhausted = current.is_none_or(|range| range.1 - view.position_ms < 40);
+        // A decoder that reorders frames stands still before the last of them.
+        let spent_ms = if stalled { STANDS_BEFORE_END_MS } else { 40 };
+        let exhausted = current.is_none_or(|range| range.1 - view.position_ms < spent_ms);
         if exhausted && (stalled || current.is_none()) && newest.0 > view.position_ms {
             return Some(best);
         }
@@ -215,6 +220,14 @@ mod tests {
         assert_eq!(playout.steer(view(10_480, 8_990, &buffered)).seek_ms, None, "still moving");
         let steer = playout.steer(view(10_700, 8_990, &buffered));
         assert_eq!((steer.stalled, steer.seek_ms), (true, Some(9_500)));
+    }
+
+    #[test]
+    fn a_playhead_that_stands_still_shortly_before_a_gap_is_helped_over_it() {
+        let mut playout = started(8_500, 10_000);
+        let buffered = [(0, 9_000), (9_500, 11_000)];
+        assert_eq!(playout.steer(view(10_380, 8_870, &buffered)).seek_ms, None);
+        assert_eq!(playout.steer(view(10_600, 8_870, &buffered)).seek_ms, Some(9_500));
     }
 
     #[test]

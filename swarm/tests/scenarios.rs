@@ -215,6 +215,20 @@ fn sharing_off_means_no_link_and_on_again_means_links() {
 }
 
 #[test]
+fn who_has_only_the_relay_goes_on_when_the_tracker_is_back() {
+    let mut world = World::seeded(23);
+    let alone = world.viewers(1)[0];
+    world.tell_peer(alone, Input::Sharing(false));
+    world.run_for(10_000);
+    world.kill_tracker();
+    world.run_for(7_000);
+    world.restart_tracker();
+    world.run_for(5_000);
+    assert_eq!(world.phase(alone), Phase::Live);
+    assert!(world.lag_ms(alone) < 3_000, "{} ms behind", world.lag_ms(alone));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_world() {
     let run = |seed| {
         let mut world = World::seeded(seed).losing(20);
