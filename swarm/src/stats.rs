@@ -48,6 +48,8 @@ pub struct PieceCounts {
     pub verified: u64,
     /// Not the broadcaster's.
     pub rejected: u64,
+    /// The same as one held already, or too old to be of use.
+    pub duplicates: u64,
     /// Asked for because they were late.
     pub repaired: u64,
 }
