@@ -7,7 +7,7 @@ WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unk
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # Program: the Debian package that brings it.
 TOOLS := chromium:chromium ffmpeg:ffmpeg ip:iproute2 unshare:util-linux \
-  python3:python3 pip3:python3-pip node:nodejs npm:npm cc:gcc curl:curl
+  python3:python3 pip3:python3-pip node:nodejs npm:npm cc:gcc
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 
@@ -27,7 +27,7 @@ packages:
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 
 $(WASM_TARGET): | packages
-	command -v rustup >/dev/null || curl --proto '=https' -sSf https://sh.rustup.rs | sh -s -- -y --no-modify-path
+	@command -v rustup >/dev/null || { echo "Rust is missing. Install rustup, then run this again."; exit 1; }
 	rustup toolchain install
 	rustup target add wasm32-unknown-unknown
 

@@ -154,9 +154,10 @@ impl Links {
     pub(crate) fn send(&mut self, peer: PeerId, lane: Lane, frame: Bytes) {
         let Some(entry) = self.entries.get_mut(&peer) else { return };
         let Some(link) = &entry.link else { return };
-        if lane == Lane::Control && !entry.control_waiting.is_empty() {
-            entry.control_waiting.push_back(frame);
-        } else if link.try_send(lane, frame.clone()) == Err(SendRefused::Full) && lane == Lane::Control {
+        // Control frames keep their order, so behind one that waits all wait.
+        let in_line = lane == Lane::Control && !entry.control_waiting.is_empty();
+        let refused = in_line || link.try_send(lane, frame.clone()) == Err(SendRefused::Full);
+        if refused && lane == Lane::Control {
             entry.control_waiting.push_back(frame);
         }
         if entry.control_waiting.len() > CONTROL_WAITING_MAX {

@@ -155,7 +155,7 @@ mod tests {
                 generation: 0,
                 time_ms: number * 100,
                 duration_ms: 100,
-                keyframe: number % 5 == 0,
+                keyframe: number.is_multiple_of(5),
             };
             Piece::sign(header, &[number as u8, index as u8], &Signer::from_seed(&[1; 32]))
         })

@@ -133,12 +133,11 @@ impl Missing {
         if self.asked.is_some_and(|(_, at)| now.since(at) < patience) {
             return None;
         }
-        if self.tries < NEIGHBORS_ASKED_MAX {
-            if let Some(holder) = (with.holder)(seq, self.last) {
+        if self.tries < NEIGHBORS_ASKED_MAX
+            && let Some(holder) = (with.holder)(seq, self.last) {
                 self.tries += 1;
                 return Some(holder);
             }
-        }
         let urgent = (with.time_left)(seq).is_none_or(|left| left <= clock.relay_before_deadline);
         with.relay.filter(|_| urgent || self.tries >= NEIGHBORS_ASKED_MAX)
     }

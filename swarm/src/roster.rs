@@ -174,11 +174,10 @@ impl Roster {
     /// A member comes, or comes back with what it already has.
     pub fn join(&mut self, now: Timestamp, peer: PeerId, role: RosterRole, sharing: bool, known: Report) {
         self.started.get_or_insert(now);
-        if role == RosterRole::Source {
-            if let Some(former) = self.source.replace(peer).filter(|&former| former != peer) {
+        if role == RosterRole::Source
+            && let Some(former) = self.source.replace(peer).filter(|&former| former != peer) {
                 self.leave(now, former);
             }
-        }
         // A new session of the same peer takes the place of the former one.
         (0..self.stripes).for_each(|stripe| self.set_parent(peer, stripe, None));
         let feeds = if role == RosterRole::Source { Vec::new() } else { known.feeds.clone() };

@@ -1,5 +1,7 @@
 //! Swarms in simulated time, told as stories.
 
+#![allow(clippy::unwrap_used)] // The harness fails loudly.
+
 mod world;
 
 use swarm::{Input, Phase, Violation};
