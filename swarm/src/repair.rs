@@ -134,10 +134,11 @@ impl Missing {
             return None;
         }
         if self.tries < NEIGHBORS_ASKED_MAX
-            && let Some(holder) = (with.holder)(seq, self.last) {
-                self.tries += 1;
-                return Some(holder);
-            }
+            && let Some(holder) = (with.holder)(seq, self.last)
+        {
+            self.tries += 1;
+            return Some(holder);
+        }
         let urgent = (with.time_left)(seq).is_none_or(|left| left <= clock.relay_before_deadline);
         with.relay.filter(|_| urgent || self.tries >= NEIGHBORS_ASKED_MAX)
     }

@@ -175,9 +175,10 @@ impl Roster {
     pub fn join(&mut self, now: Timestamp, peer: PeerId, role: RosterRole, sharing: bool, known: Report) {
         self.started.get_or_insert(now);
         if role == RosterRole::Source
-            && let Some(former) = self.source.replace(peer).filter(|&former| former != peer) {
-                self.leave(now, former);
-            }
+            && let Some(former) = self.source.replace(peer).filter(|&former| former != peer)
+        {
+            self.leave(now, former);
+        }
         // A new session of the same peer takes the place of the former one.
         (0..self.stripes).for_each(|stripe| self.set_parent(peer, stripe, None));
         let feeds = if role == RosterRole::Source { Vec::new() } else { known.feeds.clone() };
