@@ -40,6 +40,10 @@ pub(crate) enum LinksEvent {
     },
 }
 
+/// In place of what the engine was last told is unsent: something was sent since, and it counts that itself until it
+/// is told. Also where all is gone again by the next look.
+pub(crate) const UNTOLD_BYTES: usize = usize::MAX;
+
 /// One entry: a link, or the making of one. The number tells it from an earlier one to the same peer.
 struct Entry {
     number: u64,
@@ -154,6 +158,7 @@ impl Links {
     pub(crate) fn send(&mut self, peer: PeerId, lane: Lane, frame: Bytes) {
         let Some(entry) = self.entries.get_mut(&peer) else { return };
         let Some(link) = &entry.link else { return };
+        entry.reported_bytes = UNTOLD_BYTES;
         // Control frames keep their order, so behind one that waits all wait.
         let in_line = lane == Lane::Control && !entry.control_waiting.is_empty();
         let refused = in_line || link.try_send(lane, frame.clone()) == Err(SendRefused::Full);

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use wire::session::{Announce, FromPeer, FromTracker, Refusal};
 use wire::{Frame, PeerId, Piece, Signer, StreamHeader};
 
-use crate::links::{Links, LinksEvent};
+use crate::links::{Links, LinksEvent, UNTOLD_BYTES};
 use crate::session::{self, SessionEvent, SessionMessage, SessionSender};
 use crate::transport::{self, Endpoint, LinkEvent};
 
@@ -250,6 +250,7 @@ impl Task {
             _ => frame,
         };
         if peer == PeerId::RELAY {
+            self.session_bytes = UNTOLD_BYTES;
             self.session.send(SessionMessage::Frame(frame));
             return;
         }
