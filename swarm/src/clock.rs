@@ -1,12 +1,18 @@
 //! The tracker's clock as a participant estimates it: the one time that all of a swarm share.
 
+use std::time::Duration;
+
 use crate::Timestamp;
+
+/// From the welcome to the first question. Doubles up to a minute.
+const ASK_FIRST: Duration = Duration::from_millis(400);
 
 /// Offset between the shell's monotonic clock and the tracker's Unix time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock {
     asked: Option<Timestamp>,
     known: Option<Sample>,
+    readings: u32,
 }
 
 /// One reading of the tracker's clock.
@@ -19,12 +25,22 @@ struct Sample {
 }
 
 /// A reading within this round trip is good enough to replace any other.
-const GOOD_MS: u64 = 100;
+const GOOD_MS: u64 = 60;
 
 /// What a reading without a question is taken for.
 const GUESS_MS: u64 = 400;
 
 impl Clock {
+    /// When to ask again: soon at first, since a page that has just opened is too busy to read a clock, then seldom.
+    pub(crate) fn ask_after(&self) -> Duration {
+        ASK_FIRST * 2u32.pow(self.readings.min(7))
+    }
+
+    /// An answer is due: asking once more now would mix up the two.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// A question went out that the tracker answers with its time.
     pub(crate) fn ask(&mut self, now: Timestamp) {
         self.asked = Some(now);
@@ -34,6 +50,7 @@ impl Clock {
     /// (a tracker that has just started holds joins back) says less than an earlier, quicker one.
     pub(crate) fn answer(&mut self, now: Timestamp, time_ms: u64) {
         let Some(asked) = self.asked.take() else { return self.guess(now, time_ms) };
+        self.readings += 1;
         let round_trip_ms = now.since(asked).as_millis() as u64;
         if self.known.is_none_or(|known| round_trip_ms <= known.round_trip_ms.max(GOOD_MS)) {
             let offset_ms = time_ms as i64 + round_trip_ms as i64 / 2 - now.as_millis() as i64;

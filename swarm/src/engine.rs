@@ -158,6 +158,7 @@ struct Timers {
     have: Timestamp,
     ping: Timestamp,
     report: Timestamp,
+    clock: Timestamp,
 }
 
 impl Swarm {
@@ -419,6 +420,7 @@ impl Swarm {
             self.say_have(now);
             self.report(now);
         }
+        self.ask_time(now);
         self.ping(now);
         self.egress.roll(now);
         self.links.opening.retain(|_, attempt| now.since(attempt.since) < OPENING_MAX);
@@ -511,6 +513,19 @@ impl Swarm {
         let nonce = self.rng.next() as u32;
         let pings: Vec<_> = direct.map(|neighbor| (neighbor.peer, neighbor.ping(now, nonce))).collect();
         pings.iter().for_each(|(peer, ping)| self.send(*peer, ping));
+    }
+
+    pub(crate) fn read_clock_again(&mut self, now: Timestamp) {
+        self.timers.clock = now + self.clock.ask_after();
+    }
+
+    fn ask_time(&mut self, now: Timestamp) {
+        if now < self.timers.clock || self.session != Session::Welcomed || self.clock.is_waiting() {
+            return;
+        }
+        self.clock.ask(now);
+        self.read_clock_again(now);
+        self.tell(FromPeer::Clock);
     }
 
     fn report(&mut self, now: Timestamp) {

@@ -38,7 +38,7 @@ impl Default for PlayoutConfig {
             dead_band_ms: 40,
             full_rate_error_ms: 300,
             rate_span: 0.05,
-            jump_behind_ms: 2500,
+            jump_behind_ms: 1200,
             start_ahead_ms: 120,
             keep_behind_ms: 20_000,
             stall_after: Duration::from_millis(150),

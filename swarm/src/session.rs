@@ -71,6 +71,7 @@ impl Swarm {
                 self.reconsider_feeds(now);
             }
             FromTracker::Signal { from, signal } => self.signalled(now, from, signal),
+            FromTracker::Time { time_ms } => self.clock.answer(now, time_ms),
             FromTracker::Gone { peer } => self.gone(now, peer),
             FromTracker::Live { epoch, source } => {
                 self.offline = None;
@@ -97,6 +98,7 @@ impl Swarm {
         };
         self.verifier = Some(verifier);
         self.session = Session::Welcomed;
+        self.read_clock_again(now);
         self.clock.answer(now, welcome.time_ms);
         self.viewers = welcome.viewers;
         self.source = welcome.source.or(self.source);

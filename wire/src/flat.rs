@@ -60,6 +60,7 @@ impl Message {
             "link" => FromTracker::Link { peers: self.peers? },
             "parents" => FromTracker::Parents { stripes: self.stripes? },
             "signal" => FromTracker::Signal { from: self.from?, signal: self.signal? },
+            "time" => FromTracker::Time { time_ms: self.time_ms? },
             "gone" => FromTracker::Gone { peer: self.peer? },
             "live" => FromTracker::Live { epoch: self.epoch?, source: self.source },
             "offline" => FromTracker::Offline { ended: self.ended? },

@@ -36,6 +36,8 @@ pub enum FromPeer {
         /// Off: it is matched with nobody, and fed by the relay.
         on: bool,
     },
+    /// What time is it? Answered by [`FromTracker::Time`].
+    Clock,
     /// The broadcaster's programme has ended; the session stays.
     Ended,
 }
@@ -122,6 +124,11 @@ pub enum FromTracker {
         from: PeerId,
         /// What.
         signal: Signal,
+    },
+    /// The time, at once.
+    Time {
+        /// The tracker's Unix time in milliseconds.
+        time_ms: u64,
     },
     /// A peer has left the swarm.
     Gone {
@@ -260,7 +267,9 @@ impl FromPeer {
             }
             FromPeer::Signal { signal, .. } => signal.fits(),
             FromPeer::Report(report) => neighbors_fit(&report.links, &report.feeds),
-            FromPeer::Orphaned { .. } | FromPeer::Sharing { .. } | FromPeer::Ended => Ok(()),
+            FromPeer::Orphaned { .. } | FromPeer::Sharing { .. } | FromPeer::Clock | FromPeer::Ended => {
+                Ok(())
+            }
         };
         fits.map(|()| message)
     }
@@ -370,6 +379,7 @@ mod tests {
             FromTracker::Welcome(welcome),
             FromTracker::Link { peers: vec![peer] },
             FromTracker::Parents { stripes },
+            FromTracker::Time { time_ms: 7 },
             FromTracker::Gone { peer },
             FromTracker::Live { epoch: Epoch(4), source: Some(peer) },
             FromTracker::Offline { ended: true },

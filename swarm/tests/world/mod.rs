@@ -363,6 +363,10 @@ impl World {
             FromPeer::Report(report) => self.roster.report(now, from, report),
             FromPeer::Orphaned { stripes, failed } => self.roster.orphaned(now, from, stripes, failed),
             FromPeer::Sharing { on } => self.roster.sharing(now, from, on),
+            FromPeer::Clock => {
+                let told = FromTracker::Time { time_ms: self.unix_ms() };
+                self.schedule(SESSION_DELAY_MS, Event::ToPeer(from, Input::Told(told)));
+            }
             FromPeer::Signal { .. } | FromPeer::Announce(_) | FromPeer::Ended => {}
         }
         self.flush_tracker();
