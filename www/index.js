@@ -9,7 +9,10 @@ const page = {
   channels: document.getElementById('channels'),
   nothing: document.getElementById('nothing'),
 };
-document.getElementById('uploader').textContent = `swarmcast-uploader live --server ${location.origin} --name my-channel`;
+document.getElementById('uploader').textContent = [
+  'swarmcast-uploader keygen',
+  `swarmcast-uploader live --tracker ${location.origin} --name my-channel`,
+].join('\n');
 
 let shown = '';
 

@@ -65,6 +65,8 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 .state span, .why { color: var(--own-quiet); }
 .sharing { display: flex; align-items: flex-start; gap: 12px; flex: 0 1 auto; }
 .why { font-size: 13px; line-height: 1.35; max-width: 27ch; padding-top: 2px; }
+.why select { font: inherit; color: inherit; background: none; border: 1px solid currentColor; border-radius: 5px; padding: 0 2px; }
+.why select option { color: initial; }
 .switch { display: flex; align-items: center; gap: 9px; font-weight: 600; flex: none; min-height: 28px; border-radius: 6px; }
 .switch:disabled { opacity: .6; }
 .knob { width: 40px; height: 24px; border-radius: 12px; background: var(--own-relay); position: relative; transition: background .15s; }

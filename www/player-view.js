@@ -15,15 +15,18 @@ const ICONS = {
   full: 'M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5',
 };
 
+/** In multiples of what is watched. */
+const UPLOAD_CAPS = [1, 2, 4, 8];
+
 export class PlayerView {
-  constructor(root, { onPlay, onMute, onSharing, onPanel }) {
+  constructor(root, { onPlay, onMute, onSharing, onUploadCap, onPanel }) {
     this.panel = new Panel();
     this.onPanel = onPanel;
     this.video = element('video', { playsInline: true, disableRemotePlayback: true, preload: 'auto' });
-    this.#build(root, { onPlay, onMute, onSharing });
+    this.#build(root, { onPlay, onMute, onSharing, onUploadCap });
   }
 
-  #build(root, { onPlay, onMute, onSharing }) {
+  #build(root, { onPlay, onMute, onSharing, onUploadCap }) {
     this.curtain = element('div', { className: 'curtain', 'aria-hidden': 'true' },
       element('span', { className: 'spinner' }), (this.curtainText = element('span')));
     this.unmute = element('button', { type: 'button', className: 'unmute', hidden: true }, icon('muted'), 'Tap for sound');
@@ -42,13 +45,18 @@ export class PlayerView {
     this.state = element('p', { className: 'state', role: 'status', 'aria-live': 'polite', 'data-role': 'state' }, this.title, ' ', this.text);
     this.switch = element('button', { type: 'button', className: 'switch', role: 'switch', 'data-action': 'sharing', 'aria-describedby': 'why' },
       element('span', { className: 'knob' }), 'Sharing');
-    this.why = element('span', { className: 'why', id: 'why' });
+    this.whyText = element('span');
+    this.cap = element('select', { 'data-action': 'upload-cap', 'aria-label': 'Pass on at most' },
+      ...UPLOAD_CAPS.map((times) => element('option', { value: times }, `${times} times`)));
+    this.capText = element('span', {}, ' at most ', this.cap, ' what you take.');
+    this.why = element('span', { className: 'why', id: 'why' }, this.whyText, this.capText);
     const under = element('div', { className: 'under' }, this.state, element('div', { className: 'sharing' }, this.switch, this.why));
     root.append(element('style', {}, STYLE), this.stage, under, this.panel.root);
 
     this.playButton.onclick = onPlay;
     this.muteButton.onclick = this.unmute.onclick = onMute;
     this.switch.onclick = onSharing;
+    this.cap.onchange = () => onUploadCap(Number(this.cap.value));
     this.panelButton.onclick = () => this.togglePanel();
     this.fullButton.onclick = () => this.toggleFullscreen();
     this.video.onclick = () => (this.unmute.hidden ? onPlay() : onMute());
@@ -74,8 +82,16 @@ export class PlayerView {
     setIcon(this.muteButton, this.video.muted ? 'muted' : 'sound', this.video.muted ? 'Sound on' : 'Mute');
     this.switch.setAttribute('aria-checked', String(sharing.on));
     this.switch.disabled = sharing.locked;
-    setText(this.why, sharing.on ? `You pass on what you watch, at most ${cap} times what you take.` : `Nothing leaves this device: ${sharing.reason}.`);
+    setText(this.whyText, sharing.on ? 'You pass on what you watch,' : `Nothing leaves this device: ${sharing.reason}.`);
+    this.capText.hidden = !sharing.on;
+    if (this.cap.value !== String(cap)) this.#showCap(cap);
     if (!this.panel.root.hidden) this.panel.render(stats);
+  }
+
+  /** A page may ask for a cap that is not among the usual ones. */
+  #showCap(cap) {
+    if (!UPLOAD_CAPS.includes(cap)) this.cap.prepend(element('option', { value: cap }, `${cap} times`));
+    this.cap.value = String(cap);
   }
 
   togglePanel() {

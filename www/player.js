@@ -11,6 +11,7 @@ import * as sharing from './sharing.js';
 import { play } from './sound.js';
 
 const REFRESH_MS = 500;
+const USUAL_UPLOAD_CAP = 4;
 
 const moduleReady = init({ module_or_path: compiled });
 moduleReady.catch(() => {}); // Reported by each element.
@@ -32,6 +33,7 @@ class SwarmcastPlayer extends HTMLElement {
       onPlay: () => this.#togglePlay(),
       onMute: () => this.#toggleMute(),
       onSharing: () => this.#toggleSharing(),
+      onUploadCap: (cap) => this.#setUploadCap(cap),
       onPanel: () => this.#render(),
     });
   }
@@ -72,7 +74,7 @@ class SwarmcastPlayer extends HTMLElement {
         channel,
         key: this.getAttribute('key') ?? undefined,
         sharing: this.#sharing.on,
-        uploadCap: this.hasAttribute('upload-cap') ? Number(this.getAttribute('upload-cap')) : undefined,
+        uploadCap: this.#uploadCap(),
         onchange: () => this.#render(),
         ...begun.handOver(),
       });
@@ -142,6 +144,17 @@ class SwarmcastPlayer extends HTMLElement {
     this.#setSharing({ on, locked: false, reason: on ? '' : 'you switched it off' });
   }
 
+  /** The viewer's choice, else the page's, else the usual. */
+  #uploadCap() {
+    return sharing.uploadCap() ?? Number(this.getAttribute('upload-cap') ?? USUAL_UPLOAD_CAP);
+  }
+
+  #setUploadCap(cap) {
+    sharing.rememberUploadCap(cap);
+    this.#viewer?.setUploadCap(cap);
+    this.#render();
+  }
+
   #applyPolicy() {
     this.#setSharing(sharing.policy(sharing.circumstances()));
   }
@@ -156,7 +169,7 @@ class SwarmcastPlayer extends HTMLElement {
   #render() {
     if (!this.#ending) return;
     const stats = this.stats();
-    this.#view.render({ stats, sharing: this.#sharing, sound: this.#sound, cap: this.getAttribute('upload-cap') ?? 4 });
+    this.#view.render({ stats, sharing: this.#sharing, sound: this.#sound, cap: this.#uploadCap() });
     this.dispatchEvent(new CustomEvent('swarmcast-stats', { detail: stats }));
   }
 }

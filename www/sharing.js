@@ -2,6 +2,7 @@
 // On mobile data and with data saver nothing goes up, whatever was chosen before.
 
 const CHOICE = 'swarmcast.sharing';
+const CAP = 'swarmcast.upload-cap';
 
 /** What is known of the machine and of the viewer's earlier choice. */
 export function circumstances() {
@@ -11,7 +12,7 @@ export function circumstances() {
     saveData: connection?.saveData === true,
     network: connection?.type,
     phone: navigator.userAgentData?.mobile ?? /Android|iPhone|iPad|Mobile/.test(navigator.userAgent),
-    choice: readChoice(),
+    choice: read(CHOICE),
   };
 }
 
@@ -28,11 +29,17 @@ export function policy({ webrtc, saveData, network, phone, choice }) {
 }
 
 export function remember(on) {
-  try {
-    localStorage.setItem(CHOICE, on ? 'on' : 'off');
-  } catch {
-    // Without storage the choice holds for this page.
-  }
+  write(CHOICE, on ? 'on' : 'off');
+}
+
+/** How much to pass on at most, in multiples of the stream's bitrate, or null: no choice was made. */
+export function uploadCap() {
+  const cap = read(CAP);
+  return cap === null || !(Number(cap) >= 0) ? null : Number(cap);
+}
+
+export function rememberUploadCap(cap) {
+  write(CAP, String(cap));
 }
 
 /** Calls back when the network changes, as from Wi-Fi to mobile data. */
@@ -40,10 +47,18 @@ export function onNetworkChange(callback, { signal }) {
   navigator.connection?.addEventListener?.('change', callback, { signal });
 }
 
-function readChoice() {
+function read(item) {
   try {
-    return localStorage.getItem(CHOICE);
+    return localStorage.getItem(item);
   } catch {
     return null;
+  }
+}
+
+function write(item, text) {
+  try {
+    localStorage.setItem(item, text);
+  } catch {
+    // Without storage the choice holds for this page.
   }
 }

@@ -215,6 +215,7 @@ impl Swarm {
             Input::PublishStream(header, frame) => self.take_header(now, header, frame, None),
             Input::PublishEnd => self.tell(FromPeer::Ended),
             Input::Sharing(on) => self.set_sharing(now, on),
+            Input::UploadCap(times) => self.set_upload_cap(now, times),
             Input::Playhead { media_ms, stalled } => {
                 self.playhead = Some(Playhead { media_ms, at: now, stalled });
             }
@@ -552,6 +553,7 @@ impl Swarm {
         Report {
             // Only a link that had to wait has shown what it can carry.
             capacity_bps: saturated.then(|| u32::try_from(acknowledged).unwrap_or(u32::MAX)),
+            upload_cap_bps: self.stream().map(|s| (s.bitrate_bps as f32 * self.config.upload_cap_x) as u32),
             links,
             feeds: self.feeds.active(self.stripes()),
             from_viewers: self.bytes.viewers,

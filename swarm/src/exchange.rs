@@ -325,11 +325,33 @@ impl Swarm {
                 peer == PeerId::RELAY
                     || pushed(PeerId::RELAY) + more <= self.config.source_copies_max * stripes
             }
-            Role::Viewer => {
-                let slots = (self.config.upload_cap_x * stripes as f32) as usize;
-                self.sharing && pushed(PeerId::RELAY) + more <= slots
+            Role::Viewer => self.sharing && pushed(PeerId::RELAY) + more <= self.upload_slots(),
+        }
+    }
+
+    /// Stripe feeds that the viewer's upload cap allows at once.
+    fn upload_slots(&self) -> usize {
+        (self.config.upload_cap_x * f32::from(self.stripes())) as usize
+    }
+
+    /// Who is fed beyond a new, lower cap is told to look elsewhere.
+    pub(crate) fn set_upload_cap(&mut self, now: Timestamp, times: f32) {
+        self.config.upload_cap_x = if times.is_finite() { times.max(0.0) } else { 0.0 };
+        let mut left = self.upload_slots();
+        let mut let_go = Vec::new();
+        for neighbor in self.neighbors.values_mut() {
+            let fed = neighbor.pushes.intersection(StripeSet::all(wire::limits::STRIPES_MAX));
+            let kept: StripeSet = fed.iter().take(left).collect();
+            left -= kept.len();
+            if kept != fed {
+                neighbor.pushes = kept;
+                let_go.push((neighbor.peer, fed.without(kept)));
             }
         }
+        for (peer, stripes) in let_go {
+            self.send(peer, &Frame::Refuse { stripes });
+        }
+        self.report_soon(now);
     }
 
     fn unsubscribed(&mut self, peer: PeerId, stripes: StripeSet) {
@@ -354,7 +376,7 @@ impl Swarm {
     fn requested(&mut self, peer: PeerId, epoch: Epoch, pieces: &[u32]) {
         let waiting = self.neighbors.get(&peer).map_or(0, Neighbor::repairs_waiting);
         let willing = match self.identity.role {
-            Role::Viewer => self.sharing && waiting < REPAIRS_WAITING_MAX,
+            Role::Viewer => self.sharing && self.config.upload_cap_x > 0.0 && waiting < REPAIRS_WAITING_MAX,
             Role::Source => waiting < REPAIRS_WAITING_MAX,
             Role::Relay => self.config.egress_max_bps.is_none_or(|max| self.egress.bps < max),
         };

@@ -145,6 +145,8 @@ pub enum Input {
     PublishEnd,
     /// The viewer switched sharing on or off.
     Sharing(bool),
+    /// The viewer chose how much to pass on at most, in multiples of the stream's bitrate; 0: nothing.
+    UploadCap(f32),
     /// What the viewer's screen shows.
     Playhead {
         /// Media time shown, in milliseconds since the epoch.

@@ -21,6 +21,12 @@ const RETURN_GRACE: Duration = Duration::from_secs(10);
 /// A pair that could not be linked is not tried again within this time.
 const PAIR_REST: Duration = Duration::from_secs(10);
 
+/// Two children and half of all, failed within this time, and a parent feeds nobody for as long.
+const DEMOTION: Duration = Duration::from_secs(60);
+
+/// Children that must have been failed, at least: one alone may itself be the one who fails, or lies.
+const COMPLAINTS_MIN: usize = 2;
+
 /// Depth beyond which a tree is taken to be broken (a cycle): 3^16 viewers would fit above it.
 const DEPTH_MAX: usize = 16;
 
@@ -125,6 +131,12 @@ struct Member {
     joined: Timestamp,
     /// Stripe feeds that it can give at once.
     slots: usize,
+    /// Children that it failed lately, and when.
+    complaints: BTreeMap<PeerId, Timestamp>,
+    /// Feeds nobody before then.
+    demoted_until: Timestamp,
+    /// Upload as last measured, in bits a second.
+    capacity_bps: Option<u32>,
     homes: StripeSet,
     parents: Vec<Option<PeerId>>,
     /// How many it feeds in each stripe.
@@ -185,7 +197,10 @@ impl Roster {
         let member = Member {
             sharing,
             joined: now,
-            slots: self.slots_for(role, None),
+            slots: self.slots_for(role, None, None),
+            capacity_bps: None,
+            complaints: BTreeMap::new(),
+            demoted_until: Timestamp::default(),
             homes: StripeSet::EMPTY,
             parents: vec![None; self.stripes.into()],
             children: self.count_children(peer),
@@ -226,15 +241,15 @@ impl Roster {
     /// A member says what it measures.
     pub fn report(&mut self, now: Timestamp, peer: PeerId, report: Report) {
         let role = if self.source == Some(peer) { RosterRole::Source } else { RosterRole::Viewer };
-        let slots = self.slots_for(role, report.capacity_bps);
-        let measured = report.capacity_bps.is_some();
         let Some(member) = self.members.get_mut(&peer) else { return };
+        member.capacity_bps = report.capacity_bps.or(member.capacity_bps);
+        let capacity_bps = member.capacity_bps;
+        let slots = self.slots_for(role, capacity_bps, report.upload_cap_bps);
+        let Some(member) = self.members.get_mut(&peer) else { return };
+        member.slots = if member.demoted_until > now { 0 } else { slots };
         member.links = report.links.iter().copied().collect();
         let links = &member.links;
         member.linking.retain(|other, since| !links.contains(other) && now.since(*since) < RETURN_GRACE);
-        if measured {
-            member.slots = slots;
-        }
         member.report = report;
         self.send_stale(now);
     }
@@ -247,6 +262,9 @@ impl Roster {
         member.linking.remove(&failed);
         if self.members.contains_key(&failed) && (stripes.is_empty() || was_parent) {
             self.resting.insert(pair, now + PAIR_REST);
+        }
+        if was_parent && !stripes.is_empty() {
+            self.complain(now, failed, peer);
         }
         for stripe in 0..self.stripes {
             let named = stripes.is_empty() || stripes.contains(stripe);
@@ -285,10 +303,16 @@ impl Roster {
         self.next_tick = now + TICK;
         self.resting.retain(|_, until| *until > now);
         self.drop_strangers(now);
-        self.share_roots(now);
+        let moving = self.share_roots(now);
         self.relieve();
-        let unfed: Vec<_> = self.viewers_sharing().filter(|viewer| self.is_unfed(*viewer)).collect();
-        unfed.into_iter().for_each(|viewer| self.settle(now, viewer));
+        let unfed: Vec<_> = self.viewers_sharing().filter(|&v| self.is_unfed(v) || self.is_idle(v)).collect();
+        for viewer in unfed {
+            self.settle(now, viewer);
+            // Moves make room by themselves.
+            if !moving {
+                self.recruit_for(now, viewer);
+            }
+        }
         self.count(now);
         self.send_stale(now);
     }

@@ -231,6 +231,23 @@ fn who_has_only_the_relay_goes_on_when_the_tracker_is_back() {
 }
 
 #[test]
+fn a_lower_upload_cap_is_kept_at_once_and_stalls_nobody() {
+    let mut world = World::seeded(14);
+    world.run_for(2_000);
+    let viewers = world.viewers(6);
+    world.run_for(10_000);
+    world.forget_stalls();
+    world.tell_peer(viewers[0], Input::UploadCap(0.0));
+    let before = world.stats(viewers[0]).uploaded_bytes;
+    world.run_for(10_000);
+    assert_eq!(world.stats(viewers[0]).uploaded_bytes, before, "nothing goes up any more");
+    assert!(world.longest_stall_ms() <= 300);
+    world.tell_peer(viewers[0], Input::UploadCap(4.0));
+    world.run_for(75_000);
+    assert!(world.stats(viewers[0]).uploaded_bytes > before, "it may again");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_world() {
     let run = |seed| {
         let mut world = World::seeded(seed).losing(20);

@@ -32,6 +32,8 @@ pub(crate) enum Event {
     Beat,
     /// The viewer switched sharing.
     Sharing(bool),
+    /// How much to pass on at most, in multiples of the stream's bitrate.
+    UploadCap(f32),
 }
 
 /// On the WebSocket to the tracker.

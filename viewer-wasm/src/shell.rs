@@ -92,6 +92,7 @@ impl Shell {
             Event::Wake => {}
             Event::Beat => self.review(),
             Event::Sharing(on) => self.share(on),
+            Event::UploadCap(times) => self.tell(Input::UploadCap(times)),
         }
     }
 

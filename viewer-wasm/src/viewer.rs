@@ -43,6 +43,12 @@ impl Viewer {
         Mailbox::of(&self.inbox).post(Event::Sharing(on));
     }
 
+    /// Passes on at most this many times the stream's bitrate.
+    #[wasm_bindgen(js_name = setUploadCap)]
+    pub fn set_upload_cap(&self, times: f32) {
+        Mailbox::of(&self.inbox).post(Event::UploadCap(times));
+    }
+
     /// Leaves the swarm and lets go of everything.
     pub fn close(&self) {
         self.inbox.close();

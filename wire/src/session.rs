@@ -83,6 +83,9 @@ pub struct Announce {
 pub struct Report {
     /// Upload that other peers have acknowledged, in bits a second; `None` before there is a measurement.
     pub capacity_bps: Option<u32>,
+    /// Upload that the viewer has chosen not to exceed, in bits a second; `None`: the usual cap.
+    #[serde(default)]
+    pub upload_cap_bps: Option<u32>,
     /// Open links.
     pub links: Vec<PeerId>,
     /// Who feeds each stripe, in the order of stripes.

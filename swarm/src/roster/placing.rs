@@ -3,7 +3,7 @@
 use wire::limits::STRIPES_MAX;
 use wire::{PeerId, StripeSet};
 
-use super::{DEPTH_MAX, RETURN_GRACE, Roster, RosterRole};
+use super::{COMPLAINTS_MIN, DEMOTION, DEPTH_MAX, RETURN_GRACE, Roster, RosterRole};
 use crate::Timestamp;
 
 impl Roster {
@@ -18,9 +18,9 @@ impl Roster {
                 continue;
             }
             let found = self.find_parent(now, viewer, stripe);
-            let parent = self.displace(now, viewer, stripe, found).or(found);
-            self.set_parent(viewer, stripe, parent);
-            if parent.is_some() && parent == self.source {
+            let placed = self.displace(now, viewer, stripe, found).or(found);
+            self.set_parent(viewer, stripe, placed);
+            if placed.is_some() && placed == self.source {
                 let member = self.members.get_mut(&viewer);
                 member.into_iter().for_each(|m| m.homes = m.homes.with(StripeSet::only(stripe)));
             }
@@ -99,6 +99,56 @@ impl Roster {
             (!loops).then(|| (depth, self.load(peer), self.members[&peer].joined, peer))
         });
         fed.min().map(|(.., peer)| peer).or(root_free)
+    }
+
+    /// A parent that failed several of its children, by lying or by falling silent, is a leaf for a while, so that its
+    /// place near the source goes to somebody else.
+    pub(super) fn complain(&mut self, now: Timestamp, about: PeerId, by: PeerId) {
+        let load = self.load(about);
+        let Some(member) = self.members.get_mut(&about).filter(|_| self.source != Some(about)) else {
+            return;
+        };
+        member.complaints.retain(|_, at| now.since(*at) < DEMOTION);
+        member.complaints.insert(by, now);
+        let failed = member.complaints.len();
+        if failed < COMPLAINTS_MIN || failed * 2 < load.min(usize::from(self.stripes)) {
+            return;
+        }
+        member.complaints.clear();
+        member.demoted_until = now + DEMOTION;
+        member.slots = 0;
+        member.homes = StripeSet::EMPTY;
+        (0..self.stripes).for_each(|stripe| self.set_parent(about, stripe, None));
+        self.adopt_orphans(now, about);
+    }
+
+    /// Feeds whom those at home in a stripe have no upload for, by somebody who has some to spare and becomes at
+    /// home there as well.
+    pub(super) fn recruit_for(&mut self, now: Timestamp, viewer: PeerId) {
+        for stripe in 0..self.stripes {
+            if self.parent(viewer, stripe).is_none() {
+                let recruit = self.recruit(now, viewer, stripe);
+                self.set_parent(viewer, stripe, recruit);
+            }
+        }
+    }
+
+    fn recruit(&mut self, now: Timestamp, viewer: PeerId, stripe: u8) -> Option<PeerId> {
+        let able = |peer: &PeerId| {
+            *peer != viewer
+                && self.load(*peer) < self.members[peer].slots
+                && self.can_pair(now, viewer, *peer)
+                && !self.is_below(*peer, viewer, stripe)
+        };
+        let able = self.viewers_sharing().filter(able).filter_map(|peer| {
+            let depth = self.depth(peer, stripe)?;
+            Some((self.members[&peer].homes.len(), depth, self.load(peer), peer))
+        });
+        let (.., recruit) = able.min()?;
+        if let Some(member) = self.members.get_mut(&recruit) {
+            member.homes = member.homes.with(StripeSet::only(stripe));
+        }
+        Some(recruit)
     }
 
     /// For one that is at home in the stripe: takes the place of a leaf nearer to the source than `found` would put
@@ -184,14 +234,29 @@ impl Roster {
         self.members[&viewer].parents.iter().any(Option::is_none)
     }
 
-    pub(super) fn slots_for(&self, role: RosterRole, capacity_bps: Option<u32>) -> usize {
+    /// Has upload and passes nothing on by plan: one that was demoted, or had switched its upload off.
+    pub(super) fn is_idle(&self, viewer: PeerId) -> bool {
+        let member = &self.members[&viewer];
+        member.homes.is_empty() && member.slots > 0
+    }
+
+    /// Stripe feeds that a member can give: by its measured upload, within its own cap and everyone's.
+    pub(super) fn slots_for(
+        &self,
+        role: RosterRole,
+        capacity_bps: Option<u32>,
+        own_cap_bps: Option<u32>,
+    ) -> usize {
         let stripe_bps = (self.bitrate_bps / u32::from(self.stripes)).max(1);
         let assumed = self.config.assumed_upload_x * self.bitrate_bps as f32;
         let planned = capacity_bps.map_or(assumed, |bps| bps as f32 * self.config.planned_share);
         let cap = self.config.upload_cap_x * f32::from(self.stripes);
         match role {
             RosterRole::Source => self.config.copies_large * usize::from(self.stripes),
-            RosterRole::Viewer => (planned / stripe_bps as f32).min(cap) as usize,
+            RosterRole::Viewer => {
+                let own_cap = own_cap_bps.map_or(cap, |bps| bps as f32 / stripe_bps as f32);
+                (planned / stripe_bps as f32).min(cap).min(own_cap) as usize
+            }
         }
     }
 
@@ -242,9 +307,12 @@ impl Roster {
     }
 
     /// A viewer that is at home in more stripes than others are gives one away: the newcomer at home there becomes
-    /// its parent. One move a tick, so that a swarm is never rebuilt at once. Between two viewers nothing is won.
-    pub(super) fn share_roots(&mut self, now: Timestamp) {
-        let Some(source) = self.source.filter(|_| self.viewers_sharing().nth(2).is_some()) else { return };
+    /// its parent. One move a tick, so that a swarm is never rebuilt at once. Between two viewers nothing is won. Returns
+    /// whether there was one to move.
+    pub(super) fn share_roots(&mut self, now: Timestamp) -> bool {
+        let Some(source) = self.source.filter(|_| self.viewers_sharing().nth(2).is_some()) else {
+            return false;
+        };
         for stripe in 0..self.stripes {
             let root = self.viewers_sharing().find(|&viewer| {
                 let member = &self.members[&viewer];
@@ -262,9 +330,10 @@ impl Roster {
             });
             if let Some(heir) = heir {
                 self.hand_over(root, heir, source, stripe);
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Homes that each viewer has when all are dealt out evenly, rounded up.

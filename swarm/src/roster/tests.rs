@@ -39,7 +39,7 @@ fn check(roster: &Roster) {
 
 #[test]
 fn everyone_is_fed_and_trees_stay_shallow() {
-    for viewers in [1, 2, 3, 6, 30, 100, 300] {
+    for viewers in (1..=12).chain([30, 100, 300]) {
         let roster = grown(viewers);
         check(&roster);
         let unfed = roster.viewers_sharing().filter(|&viewer| roster.is_unfed(viewer)).count();
@@ -65,6 +65,20 @@ fn those_who_share_nothing_feed_nobody_and_are_named_to_nobody() {
     let told = std::iter::from_fn(|| roster.poll_output()).find(|output| output.to == PeerId(1));
     assert!(told.is_none_or(|output| matches!(output.message, FromTracker::Viewers { .. })));
     assert!(!roster.may_signal(PeerId(1), PeerId(2)) && !roster.may_signal(PeerId(2), PeerId(1)));
+    check(&roster);
+}
+
+#[test]
+fn a_parent_that_fails_its_children_loses_its_place_near_the_source() {
+    let mut roster = grown(6);
+    let root = roster.viewers_sharing().find(|&viewer| roster.parent(viewer, 0) == Some(SOURCE)).unwrap();
+    let children: Vec<_> = roster.viewers_sharing().filter(|&v| roster.parent(v, 0) == Some(root)).collect();
+    let now = at(60_000);
+    children.iter().for_each(|&child| roster.orphaned(now, child, StripeSet::only(0), root));
+    roster.wake(now);
+    assert_eq!(roster.load(root), 0);
+    let heir = roster.viewers_sharing().find(|&viewer| roster.parent(viewer, 0) == Some(SOURCE));
+    assert!(heir.is_some_and(|heir| heir != root), "somebody else is fed by the source");
     check(&roster);
 }
 
