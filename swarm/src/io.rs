@@ -213,6 +213,8 @@ pub enum Violation {
     BadSignature,
     /// Far more than it was asked for.
     Flood,
+    /// The tracker (named as the relay) offers another channel than the one that was asked for by its key.
+    WrongChannel,
 }
 
 /// Where a viewer stands, for people.

@@ -94,7 +94,7 @@ impl Swarm {
         let Some(verifier) = verifier else {
             // The tracker offers another broadcaster's channel, or nobody's.
             return self
-                .push_output(Output::Violation { peer: PeerId::RELAY, violation: Violation::BadSignature });
+                .push_output(Output::Violation { peer: PeerId::RELAY, violation: Violation::WrongChannel });
         };
         self.verifier = Some(verifier);
         self.session = Session::Welcomed;

@@ -248,6 +248,17 @@ fn a_lower_upload_cap_is_kept_at_once_and_stalls_nobody() {
 }
 
 #[test]
+fn a_tracker_that_offers_another_broadcasters_channel_is_not_believed() {
+    let mut world = World::seeded(15);
+    world.run_for(2_000);
+    let viewer = world.viewer_of(wire::Signer::from_seed(&[8; 32]).channel());
+    world.run_for(5_000);
+    let screen = &world.screens[&viewer];
+    assert_eq!(screen.violations[0], (PeerId::RELAY, Violation::WrongChannel));
+    assert!(screen.chunks.is_empty(), "nothing of it is shown");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_world() {
     let run = |seed| {
         let mut world = World::seeded(seed).losing(20);

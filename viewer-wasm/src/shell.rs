@@ -1,6 +1,6 @@
 //! Carries what the browser reports into the engine, and the engine's decisions out to the browser.
 
-use swarm::{Config, Identity, Input, Output, Phase, Role, Swarm};
+use swarm::{Config, Identity, Input, Output, Phase, Role, Swarm, Violation};
 use wasm_bindgen::JsValue;
 use web_sys::HtmlVideoElement;
 use wire::session::{FromTracker, Refusal};
@@ -247,6 +247,11 @@ impl Shell {
                 }
             }
             Output::Chunk(chunk) => self.media.chunk(chunk),
+            Output::Violation { violation: Violation::WrongChannel, .. } => {
+                let refusal =
+                    "this server has another broadcaster under that name, so nothing of it is shown";
+                self.refusal = Some(refusal.to_owned());
+            }
             Output::Violation { peer, violation } => {
                 complain(&format!("{peer} broke the rules ({violation:?}) and is dropped"));
             }

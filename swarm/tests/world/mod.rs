@@ -136,16 +136,29 @@ impl World {
         self.tell_peer(self.source, Input::PublishStream(header, frame));
     }
 
+    /// Adds a viewer whose link carries another channel's key.
+    pub fn viewer_of(&mut self, channel: wire::ChannelId) -> PeerId {
+        let secret = secret(self.peers.len() as u8 + 1);
+        let identity =
+            Identity { role: Role::Viewer, secret, channel: "demo".into(), expected: Some(channel) };
+        self.add(secret.peer(), Swarm::new(Config::default(), identity, 1));
+        secret.peer()
+    }
+
+    fn add(&mut self, viewer: PeerId, engine: Swarm) {
+        self.peers.insert(viewer, engine);
+        self.screens.insert(viewer, Screen { looked_at_ms: self.now_ms, ..Screen::default() });
+        self.tell_peer(viewer, Input::SessionOpened);
+        self.schedule(50, Event::Look(viewer));
+    }
+
     /// Adds viewers, 200 ms apart, and returns them.
     pub fn viewers(&mut self, count: u8) -> Vec<PeerId> {
         (0..count)
             .map(|_| {
                 let secret = secret(self.peers.len() as u8 + 1);
                 let viewer = secret.peer();
-                self.peers.insert(viewer, engine(Role::Viewer, secret, &self.signer));
-                self.screens.insert(viewer, Screen { looked_at_ms: self.now_ms, ..Screen::default() });
-                self.tell_peer(viewer, Input::SessionOpened);
-                self.schedule(50, Event::Look(viewer));
+                self.add(viewer, engine(Role::Viewer, secret, &self.signer));
                 self.run_for(200);
                 viewer
             })
