@@ -344,7 +344,9 @@ impl Swarm {
             return;
         }
         self.links.ban(now, peer);
-        let stripes = self.feeds_of(peer);
+        // Also those that it was only asked for: a liar's first piece never makes it a feed.
+        let asked = self.neighbors.get(&peer).map_or(StripeSet::EMPTY, |neighbor| neighbor.feeds);
+        let stripes = self.feeds_of(peer).with(asked).intersection(StripeSet::all(self.stripes()));
         self.tell(FromPeer::Orphaned { stripes, failed: peer });
         self.push_output(Output::CloseLink { peer });
         self.link_closed(now, peer);
