@@ -1,8 +1,8 @@
 //! A sorted table with the edges of `BTreeMap`, for what one participant holds: some dozen links, some thousand
 //! pieces that come at the end and go at the front.
 //!
-//! Ordered by key, so nothing depends on a hasher; and small, because each kind of `BTreeMap` in the engine is
-//! 10 KB of what every viewer downloads.
+//! Ordered by key, so nothing depends on a hasher; and small, because each kind of `BTreeMap` in the engine adds to
+//! what every viewer downloads.
 
 use std::collections::VecDeque;
 use std::ops::{Bound, RangeBounds};
