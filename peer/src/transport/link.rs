@@ -236,7 +236,7 @@ impl Shared {
     /// Gives back bytes that were sent, given up or never taken.
     pub(super) fn release(&self, lane: Lane, bytes: usize) {
         let _ = self.lanes[lane.index()]
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| Some(now.saturating_sub(bytes)));
+            .try_update(Ordering::SeqCst, Ordering::SeqCst, |now| Some(now.saturating_sub(bytes)));
     }
 
     /// Whether a starved sender can be told to go on; asking again tells no more.
@@ -283,7 +283,7 @@ impl Shared {
         let room = self.buffered_max_bytes.saturating_sub(others);
         let room = if lane == Lane::Eager { room.min(self.buffered_eager_max_bytes) } else { room };
         self.lanes[lane.index()]
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
+            .try_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
                 (now + bytes <= room).then_some(now + bytes)
             })
             .is_ok()
