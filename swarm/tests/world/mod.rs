@@ -373,7 +373,7 @@ impl World {
                 let told = FromTracker::Signal { from, signal };
                 self.schedule(SESSION_DELAY_MS, Event::ToPeer(to, Input::Told(told)));
             }
-            FromPeer::Report(report) => self.roster.report(now, from, report),
+            FromPeer::Report(report) => self.roster.report(now, from, &report),
             FromPeer::Orphaned { stripes, failed } => self.roster.orphaned(now, from, stripes, failed),
             FromPeer::Sharing { on } => self.roster.sharing(now, from, on),
             FromPeer::Clock => {
