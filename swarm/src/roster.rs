@@ -38,6 +38,9 @@ const RESTING_MAX: usize = 1 << 18;
 /// Members that are looked at again in one tick because a stripe of theirs has no parent.
 const UNFED_A_TICK: usize = 256;
 
+/// Feeds that a member may be able to give, as far as they are told apart: four times the bitrate in 16 stripes.
+const ABLE_MAX: usize = 65;
+
 const TICK: Duration = Duration::from_millis(500);
 
 /// The viewer count is told to everyone at most this often, and in large swarms less: 1,000 messages a second.
@@ -149,6 +152,8 @@ pub struct Roster {
     supply: [usize; STRIPES_MAX as usize],
     /// All that can be given.
     slots: usize,
+    /// How many members can give so many feeds, the last entry for all that can give more.
+    able: [usize; ABLE_MAX],
     /// Viewers here, and those of them that share.
     viewers: usize,
     sharing: usize,
@@ -186,6 +191,7 @@ impl Roster {
             trees: (0..stripes).map(|_| Tree::new(1)).collect(),
             supply: [0; STRIPES_MAX as usize],
             slots: 0,
+            able: [0; ABLE_MAX],
             viewers: 0,
             sharing: 0,
             resting: BTreeMap::new(),
@@ -442,6 +448,7 @@ impl Roster {
         self.part_from_all(seat, true);
         self.change(now, seat, |member| member.present = false);
         self.leave_trees(now, seat);
+        self.able[0] -= 1;
         self.seats.remove(&peer);
         self.members[seat.index()] = None;
         self.refresh_root();
@@ -555,9 +562,13 @@ impl Roster {
         let (slots, homes) = std::mem::replace(&mut member.counted, counts);
         homes.iter().for_each(|stripe| self.supply[usize::from(stripe)] -= slots / homes.len().max(1));
         self.slots -= slots;
+        if std::mem::replace(&mut member.is_counted, true) {
+            self.able[slots.min(ABLE_MAX - 1)] -= 1;
+        }
         let (slots, homes) = counts;
         homes.iter().for_each(|stripe| self.supply[usize::from(stripe)] += slots / homes.len().max(1));
         self.slots += slots;
+        self.able[slots.min(ABLE_MAX - 1)] += 1;
     }
 
     /// Brings the orders in which places are looked for up to date.

@@ -42,6 +42,7 @@ pub(super) struct Member {
     demotions: u32,
     /// Slots and homes as they stand in the Roster's sums.
     pub(super) counted: (usize, StripeSet),
+    pub(super) is_counted: bool,
     /// Homes under which it stands among those with upload to spare.
     pub(super) spare_as: Option<usize>,
     /// Payload bytes from viewers, source and relay, as it reports them.
@@ -64,6 +65,7 @@ impl Member {
             demoted_until: Timestamp::default(),
             demotions: 0,
             counted: (0, StripeSet::EMPTY),
+            is_counted: false,
             spare_as: None,
             bytes: (0, 0, 0),
         }
@@ -87,7 +89,7 @@ impl Member {
 
     /// Stripe feeds that it can give at once.
     pub(super) fn slots(&self, now: Timestamp) -> usize {
-        if self.takes_part() && self.demoted_until <= now { self.upload.slots } else { 0 }
+        if self.takes_part() && self.demoted_until <= now { self.upload.slots() } else { 0 }
     }
 
     /// Linked, or about to be.

@@ -85,8 +85,7 @@ impl Roster {
     /// As many homes as its upload needs, each in the stripe that has the least to spare.
     pub(super) fn find_homes(&mut self, now: Timestamp, seat: Seat) {
         let Some(member) = self.member(seat) else { return };
-        let slots = member.slots(now);
-        let wanted = slots.div_ceil(self.config.children_max.max(1)).min(self.stripes.into());
+        let wanted = self.homes_for(member.slots(now));
         for _ in member.homes.len()..wanted {
             let homes = self.member(seat).map_or(StripeSet::EMPTY, |member| member.homes);
             let others = (0..self.stripes).filter(|&stripe| !homes.contains(stripe));
@@ -223,16 +222,31 @@ impl Roster {
         let homes = self.homes(root).len();
         self.spare.iter().take(HEIRS).map(|&(_, heir)| heir).find(|&heir| {
             let own = self.homes(heir);
-            let takes = own.contains(stripe) || own.len() < homes && own.len() < self.fair_homes(now, heir);
+            let fewer = own.len() < homes && own.len() < self.fair_homes(now, heir);
+            let takes = own.contains(stripe) || fewer || self.load(heir) == 0;
             heir != root && takes && self.can_pair(now, heir, Seat::ROOT) && self.can_pair(now, heir, root)
         })
     }
 
     /// Homes that a viewer should have: as many as its upload needs, and all of them dealt out.
     fn fair_homes(&self, now: Timestamp, seat: Seat) -> usize {
-        let slots = self.member(seat).map_or(0, |member| member.slots(now));
-        let needed = slots.div_ceil(self.config.children_max.max(1));
+        let needed = self.homes_for(self.member(seat).map_or(0, |member| member.slots(now)));
         usize::from(self.stripes).div_ceil(self.sharing.max(1)).max(needed)
+    }
+
+    /// Homes for one that can give `slots` feeds, and shall give no more than its even share of the work.
+    fn homes_for(&self, slots: usize) -> usize {
+        slots.min(self.even_share()).div_ceil(self.config.children_max.max(1)).min(self.stripes.into())
+    }
+
+    /// Feeds that each has to give, if all give the same and those who cannot give all that they can.
+    fn even_share(&self) -> usize {
+        let needed = self.sharing.saturating_sub(self.copies()) * usize::from(self.stripes) * 11 / 10;
+        let most = self.able.len();
+        let given = |share: usize| -> usize {
+            self.able.iter().enumerate().map(|(slots, members)| slots.min(share) * members).sum()
+        };
+        (usize::from(self.stripes)..most).find(|&share| given(share) >= needed).unwrap_or(most)
     }
 
     /// The heir takes the root's place under the source; the root becomes the heir's child, and so do as many of the

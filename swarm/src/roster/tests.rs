@@ -132,15 +132,31 @@ fn who_copes_is_given_more_and_who_does_not_is_given_less() {
     let little = Report { upload_cap_bps: Some(1_000_000), ..Report::default() };
     (11..=40).for_each(|viewer| roster.report(at(50_000), PeerId(viewer), &little));
     (0..20).for_each(|tick| roster.wake(at(50_000 + tick * 500)));
-    let full = |seat: &Seat| roster.load(*seat) == roster.member(*seat).unwrap().upload.slots;
+    let full = |seat: &Seat| roster.load(*seat) == roster.member(*seat).unwrap().upload.slots();
     let seat = (1..=10).map(|viewer| roster.seat(PeerId(viewer)).unwrap()).find(full).unwrap();
     let (peer, before) = (roster.peer(seat).unwrap(), roster.load(seat));
     roster.report(at(60_000), peer, &Report::default());
-    assert!(roster.member(seat).unwrap().upload.slots > before);
+    assert!(roster.member(seat).unwrap().upload.slots() > before);
     let full = Report { capacity_bps: Some(1_000_000), ..Report::default() };
     roster.report(at(62_000), peer, &full);
     assert_eq!(roster.load(seat), 1, "85 % of 1 Mb/s is one stripe of 500 kb/s");
     check(&roster, at(62_000));
+}
+
+#[test]
+fn who_gives_again_gets_its_share_again() {
+    let mut roster = grown(6);
+    let report = |cap| Report { upload_cap_bps: Some(cap), ..Report::default() };
+    roster.report(at(60_000), PeerId(1), &report(0));
+    (0..20).for_each(|tick| roster.wake(at(60_000 + tick * 500)));
+    for tick in 0..40 {
+        let now = at(70_000 + tick * 500);
+        roster.wake(now);
+        if tick % 4 == 0 {
+            (1..=6).for_each(|viewer| roster.report(now, PeerId(viewer), &report(12_000_000)));
+        }
+    }
+    assert!(roster.load(roster.seat(PeerId(1)).unwrap()) > 0);
 }
 
 #[test]
@@ -152,7 +168,7 @@ fn the_strong_come_near_the_source() {
     let seat = roster.seat(strong).unwrap();
     for second in 0..40 {
         let now = at(60_000 + second * 2_000);
-        roster.change(now, seat, |member| member.upload.slots = 24);
+        roster.change(now, seat, |member| member.upload.able = 24);
         roster.find_homes(now, seat);
         (0..4).for_each(|tick| roster.wake(at(60_000 + second * 2_000 + tick * 500)));
     }

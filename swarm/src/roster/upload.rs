@@ -14,8 +14,10 @@ const LIMIT_HOLDS: Duration = Duration::from_secs(60);
 /// Upload of one member, in stripe feeds that it can give at once.
 #[derive(Debug, Clone)]
 pub(super) struct Upload {
-    /// What is planned with.
-    pub(super) slots: usize,
+    /// What it copes with, as far as is known.
+    pub(super) able: usize,
+    /// What it is willing to give.
+    pub(super) cap: usize,
     /// Where it was seen to be full, and when.
     limit: Option<(usize, Timestamp)>,
     changed: Timestamp,
@@ -41,13 +43,18 @@ pub(super) struct Measured {
 impl Upload {
     /// Of one that nothing is known of.
     pub(super) fn assumed(now: Timestamp, config: &RosterConfig, stripes: u8) -> Self {
-        let slots = (config.assumed_upload_x * f32::from(stripes)) as usize;
-        Upload { slots, limit: None, changed: now }
+        let able = (config.assumed_upload_x * f32::from(stripes)) as usize;
+        Upload { able, cap: usize::MAX, limit: None, changed: now }
     }
 
     /// Of one that gives nothing.
     pub(super) fn none() -> Self {
-        Upload { slots: 0, limit: None, changed: Timestamp::default() }
+        Upload { able: 0, cap: 0, limit: None, changed: Timestamp::default() }
+    }
+
+    /// What is planned with.
+    pub(super) fn slots(&self) -> usize {
+        self.able.min(self.cap)
     }
 
     /// Takes a report in.
@@ -55,25 +62,24 @@ impl Upload {
         let stripe_bps = measured.stripe_bps.max(1) as f32;
         let everyones_cap = config.upload_cap_x * f32::from(measured.stripes);
         let own_cap = measured.own_cap_bps.map_or(everyones_cap, |bps| bps as f32 / stripe_bps);
-        let cap = everyones_cap.min(own_cap) as usize;
+        self.cap = everyones_cap.min(own_cap) as usize;
         match measured.capacity_bps {
             Some(bps) => {
                 let carried = (bps as f32 * config.planned_share / stripe_bps) as usize;
-                self.slots = carried.min(self.slots);
-                self.limit = Some((self.slots, now));
+                self.able = carried.min(self.able);
+                self.limit = Some((self.able, now));
                 self.changed = now;
             }
-            None if measured.load > self.slots => self.slots = measured.load,
+            None if measured.load > self.able => self.able = measured.load,
             None if measured.wanted
-                && measured.load == self.slots
+                && measured.load == self.able
                 && now.since(self.changed) >= GROW_EVERY =>
             {
-                self.slots = self.grown(now);
+                self.able = self.grown(now);
                 self.changed = now;
             }
             None => {}
         }
-        self.slots = self.slots.min(cap);
     }
 
     /// By half while no limit is known, then up to it, then one at a time.
@@ -81,10 +87,10 @@ impl Upload {
         match self.limit {
             Some((limit, at)) if now.since(at) < LIMIT_HOLDS => limit,
             Some(_) => {
-                self.limit = Some((self.slots + 1, now));
-                self.slots + 1
+                self.limit = Some((self.able + 1, now));
+                self.able + 1
             }
-            None => self.slots + (self.slots / 2).max(2),
+            None => self.able + (self.able / 2).max(2),
         }
     }
 }
