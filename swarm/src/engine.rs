@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use wire::session::{FromPeer, Report};
+use wire::session::{Fault, FromPeer, Report};
 use wire::{ChannelId, Epoch, Frame, PeerId, StreamHeader, StripeSet, Verifier};
 
 use crate::assembly::Assembly;
@@ -16,6 +16,7 @@ use crate::repair::{Candidates, Repair, RepairClock};
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::table::Table;
+use crate::uplink::{Look, Uplink};
 use crate::{
     ByteCounts, Config, Identity, Input, Lane, Output, Phase, PieceCounts, Role, Stats, Timestamp, Violation,
 };
@@ -30,11 +31,28 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 pub(crate) const QUIET: Duration = Duration::from_millis(1_500);
 
 const HAVE_EVERY: Duration = Duration::from_millis(200);
-const PING_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
 /// A HAVE describes this much of the newest media: the window in which repairs happen.
 const HAVE_SPAN_MS: u32 = 2_500;
+
+/// A neighbor that says nothing for so long is taken for dead: it says what it has several times a second.
+const DEAD_AFTER: Duration = Duration::from_millis(700);
+
+/// Pieces of a stripe that a feed may have and not have sent yet: half a second's.
+const PIECES_ON_THE_WAY: u32 = 5;
+
+/// Earlier pieces of the stripe, among which so many that it has and we lack are its fault.
+const PIECES_LOOKED_AT: u32 = 10;
+const PIECES_WITHHELD: usize = 4;
+
+/// A feed that lives and still does not send is left after this long. Repair does without it meanwhile, and a lost
+/// packet at the end of a burst alone may cost a link more than half a second.
+const SLOW_MAX: Duration = Duration::from_millis(1_500);
+
+/// A feed that is not to blame for its silence is left all the same after this long.
+const PITY_MAX: Duration = Duration::from_millis(2_500);
 
 /// Stream headers kept: the current one, and those that pieces on their way may still need.
 const GENERATIONS_KEPT: usize = 4;
@@ -78,6 +96,7 @@ pub struct Swarm {
     pub(crate) offline: Option<Offline>,
     pub(crate) fed_at: Option<Timestamp>,
     pub(crate) egress: Egress,
+    pub(crate) uplink: Uplink,
     pub(crate) bytes: ByteCounts,
     pub(crate) pieces: PieceCounts,
     pub(crate) control_bytes: u64,
@@ -156,7 +175,7 @@ pub(crate) struct Egress {
 struct Timers {
     tick: Timestamp,
     have: Timestamp,
-    ping: Timestamp,
+    look: Timestamp,
     report: Timestamp,
     clock: Timestamp,
 }
@@ -189,6 +208,7 @@ impl Swarm {
             offline: None,
             fed_at: None,
             egress: Egress::default(),
+            uplink: Uplink::default(),
             bytes: ByteCounts::default(),
             pieces: PieceCounts::default(),
             control_bytes: 0,
@@ -347,7 +367,7 @@ impl Swarm {
         // Also those that it was only asked for: a liar's first piece never makes it a feed.
         let asked = self.neighbors.get(&peer).map_or(StripeSet::EMPTY, |neighbor| neighbor.feeds);
         let stripes = self.feeds_of(peer).with(asked).intersection(StripeSet::all(self.stripes()));
-        self.tell(FromPeer::Orphaned { stripes, failed: peer });
+        self.tell(FromPeer::Orphaned { stripes, failed: peer, fault: Fault::Lied });
         self.push_output(Output::CloseLink { peer });
         self.link_closed(now, peer);
     }
@@ -380,8 +400,36 @@ impl Swarm {
         stops.into_iter().for_each(|(peer, stripes)| self.unsubscribe(peer, stripes));
         starts.into_iter().for_each(|(peer, stripes)| self.subscribe(peer, stripes));
         for (failed, stripes) in complaints.into_iter() {
-            self.tell(FromPeer::Orphaned { stripes, failed });
+            let stripes =
+                stripes.iter().filter(|&stripe| self.is_to_blame(failed, stripe)).collect::<StripeSet>();
+            if stripes.is_empty() {
+                continue;
+            }
+            self.tell(FromPeer::Orphaned { stripes, failed, fault: Fault::Silent });
         }
+    }
+
+    /// Whether a feed's silence is its own fault: it says nothing at all, or has pieces that it does not send. One that
+    /// is itself not fed is to be pitied.
+    fn is_to_blame(&self, peer: PeerId, stripe: u8) -> bool {
+        let Some(neighbor) = self.neighbors.get(&peer) else { return true };
+        let lacks = |seq: u32| seq >= self.store.floor() && !self.store.contains(seq);
+        let withholds = || {
+            let newest = self.store.newest().unwrap_or(0);
+            let stripes = u32::from(self.stripes().max(1));
+            // Newer ones may be on their way.
+            let due = newest.saturating_sub(stripes * PIECES_ON_THE_WAY);
+            let first = due - due % stripes + u32::from(stripe);
+            let of_stripe = (0..PIECES_LOOKED_AT).filter_map(|back| first.checked_sub(back * stripes));
+            of_stripe.filter(|&seq| lacks(seq) && neighbor.holdings.contains(seq)).count() >= PIECES_WITHHELD
+        };
+        self.is_dead(peer) || withholds()
+    }
+
+    /// Whether a neighbor has said nothing for so long that it must be gone.
+    fn is_dead(&self, peer: PeerId) -> bool {
+        let heard_at = self.neighbors.get(&peer).map(|neighbor| neighbor.heard_at);
+        heard_at.is_none_or(|heard_at| self.timers.tick.since(heard_at) > DEAD_AFTER)
     }
 
     fn unsubscribe(&mut self, peer: PeerId, stripes: StripeSet) {
@@ -440,8 +488,15 @@ impl Swarm {
         for stripe in 0..stripes {
             let feed = self.feeds.stripe(stripe);
             let behind = feed.newest.is_some_and(|mine| mine + 2 * u32::from(stripes) < newest);
-            let silent = now.since(feed.fed_at) > self.config.feed_silence && behind;
-            if let Some(active) = feed.active.filter(|&active| silent && active != PeerId::RELAY) {
+            let silence = now.since(feed.fed_at);
+            let silent = silence > self.config.feed_silence && behind;
+            let active = feed.active.filter(|&active| silent && active != PeerId::RELAY);
+            let gives_up = |peer: &PeerId| {
+                silence > PITY_MAX
+                    || self.is_dead(*peer)
+                    || silence > SLOW_MAX && self.is_to_blame(*peer, stripe)
+            };
+            if let Some(active) = active.filter(gives_up) {
                 self.feeds.shun(now, active, StripeSet::only(stripe));
                 self.apply(vec![Change::Unsubscribe(active, stripe), Change::Complain(active, stripe)]);
             }
@@ -452,8 +507,6 @@ impl Swarm {
         let relay = self.fallback();
         let relaying = self.identity.role == Role::Relay;
         let clock = RepairClock {
-            // What the relay lacks, nobody else has: it asks at once.
-            first: if relaying { TICK } else { self.config.repair_after },
             again: self.config.repair_again_after,
             relay_before_deadline: self.config.relay_before_deadline,
         };
@@ -474,7 +527,16 @@ impl Swarm {
             let shown_ms = u64::from(playhead.media_ms) + now.since(playhead.at).as_millis() as u64;
             Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms)))
         };
-        let with = Candidates { holder: &holder, relay, time_left: &time_left };
+        let (feeds, stripes, margin_max) = (&self.feeds, self.stripes(), self.config.repair_after);
+        let usual_max = Duration::from_millis(self.target_lag_ms() as u64 / 3);
+        let given_up_after = |seq: u32| {
+            let stripe = (seq % u32::from(stripes.max(1))) as u8;
+            let lateness = feeds.stripe(stripe).lateness;
+            // What the relay lacks, nobody else has: it asks at once.
+            if relaying { TICK } else { lateness.given_up_after(usual_max, margin_max) }
+        };
+        let with =
+            Candidates { holder: &holder, relay, given_up_after: &given_up_after, time_left: &time_left };
         let mut by_peer: Table<PeerId, Vec<u32>> = Table::new();
         for (peer, seq) in self.repair.ask(now, clock, &with) {
             by_peer.or_insert(peer, Vec::new()).push(seq);
@@ -507,15 +569,55 @@ impl Swarm {
 
     /// Direct links are probed. The relay's is not: TCP knows by itself, and nobody plans with its upload.
     fn ping(&mut self, now: Timestamp) {
-        if now < self.timers.ping || self.identity.role == Role::Relay {
+        if self.identity.role == Role::Relay {
             return;
         }
-        self.timers.ping = now + PING_EVERY;
-        self.neighbors.values_mut().for_each(Neighbor::forgive);
-        let direct = self.neighbors.values_mut().filter(|neighbor| neighbor.peer != PeerId::RELAY);
         let nonce = self.rng.next() as u32;
-        let pings: Vec<_> = direct.map(|neighbor| (neighbor.peer, neighbor.ping(now, nonce))).collect();
+        let due = |neighbor: &&mut Neighbor| neighbor.peer != PeerId::RELAY && neighbor.ping_at <= now;
+        let pings: Vec<_> =
+            self.neighbors.values_mut().filter(due).map(|n| (n.peer, n.ping(now, nonce))).collect();
         pings.iter().for_each(|(peer, ping)| self.send(*peer, ping));
+        if now >= self.timers.look {
+            self.timers.look = now + LOOK_EVERY;
+            self.neighbors.values_mut().for_each(Neighbor::forgive);
+            self.weigh_uplink(now);
+        }
+    }
+
+    /// Looks whether the uplink carries what is asked of it; if it does not for long, one feed is given up, and whoever
+    /// had it turns to another.
+    fn weigh_uplink(&mut self, now: Timestamp) {
+        let pushed = self.neighbors.values().filter(|n| n.peer != PeerId::RELAY);
+        let stripe_bps = self.stripe_bps();
+        let mut look = Look { stripe_bps, ..Look::default() };
+        for neighbor in pushed {
+            look.acknowledged_bps += neighbor.acknowledged_bps;
+            look.links += usize::from(!neighbor.pushes.is_empty());
+            look.strained += usize::from(!neighbor.pushes.is_empty() && neighbor.is_strained(stripe_bps));
+        }
+        let verdict = self.uplink.weigh(now, look);
+        if verdict.is_full {
+            self.report_soon(now);
+        }
+        if verdict.sheds && self.identity.role == Role::Viewer {
+            self.shed(stripe_bps);
+        }
+    }
+
+    fn shed(&mut self, stripe_bps: u64) {
+        let worst = self.neighbors.values_mut().filter(|n| n.peer != PeerId::RELAY);
+        let worst =
+            worst.filter(|n| !n.pushes.is_empty()).max_by_key(|n| (n.is_strained(stripe_bps), n.waiting()));
+        let Some(neighbor) = worst else { return };
+        let stripes: StripeSet = neighbor.pushes.iter().take(1).collect();
+        let peer = neighbor.peer;
+        neighbor.pushes = neighbor.pushes.without(stripes);
+        self.send(peer, &Frame::Refuse { stripes });
+    }
+
+    /// Bits a second of one stripe.
+    fn stripe_bps(&self) -> u64 {
+        self.stream().map_or(0, |s| u64::from(s.bitrate_bps) / u64::from(s.stripes.max(1)))
     }
 
     pub(crate) fn read_clock_again(&mut self, now: Timestamp) {
@@ -547,14 +649,11 @@ impl Swarm {
 
     pub(crate) fn own_report(&mut self) -> Report {
         let direct = || self.neighbors.values().filter(|neighbor| neighbor.peer != PeerId::RELAY);
-        let saturated = direct().any(|neighbor| neighbor.saturated);
-        let acknowledged: u64 = direct().map(|neighbor| neighbor.acknowledged_bps).sum();
         let links: Vec<_> =
             direct().map(|neighbor| neighbor.peer).take(wire::limits::NEIGHBORS_MAX).collect();
-        self.neighbors.values_mut().for_each(|neighbor| neighbor.saturated = false);
         Report {
-            // Only a link that had to wait has shown what it can carry.
-            capacity_bps: saturated.then(|| u32::try_from(acknowledged).unwrap_or(u32::MAX)),
+            capacity_bps: self.uplink.take_measured().map(|bps| u32::try_from(bps).unwrap_or(u32::MAX)),
+            uplink_queue_ms: self.uplink.queue_ms(),
             upload_cap_bps: self.stream().map(|s| (s.bitrate_bps as f32 * self.config.upload_cap_x) as u32),
             links,
             feeds: self.feeds.active(self.stripes()),

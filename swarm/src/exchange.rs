@@ -1,6 +1,7 @@
 //! What the engine does with its neighbors' frames: check, keep, pass on, hand to the player, answer.
 
 use bytes::Bytes;
+use wire::session::{Fault, FromPeer};
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, Piece, StreamHeader, StripeSet};
 
 use crate::engine::Swarm;
@@ -11,7 +12,13 @@ use crate::{Lane, Output, Role, Timestamp, Violation};
 const HAVE_AHEAD_MAX: u32 = 512;
 
 /// A new feed counts as delivering with pieces at most this much older than the newest held.
-const RECENT_MS: u32 = 400;
+const RECENT_MS: u32 = 900;
+
+/// Media before the newest that a new subscriber is pushed at once, in milliseconds.
+const CATCH_UP_MS: u32 = 300;
+
+/// Feeds that a source gives twice for a moment, while one viewer takes another's place.
+const HANDOVERS: usize = 3;
 
 /// A viewer whose picture stands still waits this long for what is missing before it goes on behind it: a repair
 /// takes two round trips.
@@ -34,7 +41,7 @@ impl Swarm {
         };
         let is_piece = matches!(frame, Frame::Piece(_));
         if let Some(neighbor) = self.neighbors.get_mut(&peer) {
-            neighbor.note_received(&bytes, is_piece);
+            neighbor.note_received(now, &bytes, is_piece);
         }
         if !is_piece {
             self.control_bytes += bytes.len() as u64;
@@ -49,12 +56,16 @@ impl Swarm {
             Frame::Request { epoch, pieces } => self.requested(peer, epoch, &pieces),
             Frame::Cancel { pieces } => self.with_neighbor(peer, |neighbor| neighbor.cancel(&pieces)),
             Frame::Missing { pieces } => self.missing(peer, &pieces),
-            Frame::Ping { nonce, received } => {
-                let pong = self.neighbors.get_mut(&peer).map(|n| n.pong(now, nonce, received));
+            Frame::Ping { nonce, received, sent_ms } => {
+                let pong = self.neighbors.get_mut(&peer).map(|n| n.pong(now, nonce, received, sent_ms));
                 pong.into_iter().for_each(|pong| self.send(peer, &pong));
             }
-            Frame::Pong { nonce, received } => {
-                self.with_neighbor(peer, |neighbor| neighbor.ponged(now, nonce, received));
+            Frame::Pong { nonce, received, late_ms } => {
+                let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+                neighbor.ponged(now, nonce, received);
+                if peer != PeerId::RELAY {
+                    self.uplink.note(late_ms);
+                }
             }
         }
         self.pump(peer);
@@ -90,6 +101,8 @@ impl Swarm {
         }
         self.headers.insert(header.generation, (header, frame.clone()));
         self.keep_headers();
+        // Now the cap can be said in bits a second; the Roster plans with it.
+        self.report_soon(now);
         let subscribers = self.neighbors.values().filter(|n| !n.pushes.is_empty() && Some(n.peer) != from);
         let subscribers: Vec<_> = subscribers.map(|neighbor| neighbor.peer).collect();
         for peer in subscribers {
@@ -139,6 +152,9 @@ impl Swarm {
                 return self.violated(now, peer, Violation::BadSignature);
             }
             self.pieces.verified += 1;
+        }
+        if !duplicate && !asked {
+            self.feeds.note_lateness(stripe, peer, self.repair.known_for(now, header.seq));
         }
         let proven = !duplicate || self.store.contains(header.seq);
         if proven && !asked && header.time_ms.saturating_add(RECENT_MS) >= self.store.newest_ms() {
@@ -203,9 +219,12 @@ impl Swarm {
     /// Sends what waits for a neighbor, as far as its link takes it.
     pub(crate) fn pump(&mut self, peer: PeerId) {
         let stale_ms = self.stale_ms();
+        let session = peer == PeerId::RELAY || self.identity.role != Role::Viewer;
+        let queue_bytes =
+            if session { self.config.session_queue_bytes } else { self.config.link_queue_bytes };
         let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
         let mut sends = Vec::new();
-        while let Some(send) = neighbor.next_piece(&self.store, self.config.link_queue_bytes, stale_ms) {
+        while let Some(send) = neighbor.next_piece(&self.store, queue_bytes, stale_ms) {
             sends.push(send);
         }
         for (piece, lane) in sends {
@@ -224,7 +243,7 @@ impl Swarm {
         self.pump(peer);
     }
 
-    fn target_lag_ms(&self) -> i64 {
+    pub(crate) fn target_lag_ms(&self) -> i64 {
         self.stream().map_or(1500, |stream| stream.target_lag_ms.into())
     }
 
@@ -284,25 +303,26 @@ impl Swarm {
         let all = StripeSet::all(self.stripes());
         let stripes = stripes.intersection(all);
         let already = self.neighbors.get(&peer).map_or(StripeSet::EMPTY, |neighbor| neighbor.pushes);
-        if !self.can_push(peer, stripes.without(already).len()) {
+        if !self.can_push(now, peer, stripes.without(already).len()) {
             return self.send(peer, &Frame::Refuse { stripes: stripes.without(already) });
         }
         let headers: Vec<_> = self.headers.values().map(|(_, frame)| frame.clone()).collect();
         for frame in headers {
             self.push_output(Output::Send { peer, lane: Lane::Control, frame });
         }
-        // Who does not join anew goes on from where it is: what is staler than any playhead is not sent.
-        let (start, stale_ms) = match from {
-            JOIN_POINT => (self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX), 0),
-            from => (from, self.stale_ms()),
+        // Who does not join anew goes on from where it is. What is older it asks for, of several: a burst from one would
+        // hold up what comes next.
+        let (start, since_ms, repair) = match from {
+            JOIN_POINT => (self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX), 0, true),
+            from => (from, self.store.newest_ms().saturating_sub(CATCH_UP_MS), false),
         };
         let count = self.stripes();
         let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
         neighbor.pushes = neighbor.pushes.with(stripes);
         for piece in self.store.from(start) {
-            let wanted = stripes.contains(piece.header.stripe(count)) && piece.header.time_ms >= stale_ms;
+            let wanted = stripes.contains(piece.header.stripe(count)) && piece.header.time_ms >= since_ms;
             if wanted && !neighbor.holdings.contains(piece.header.seq) {
-                neighbor.enqueue(Outgoing { seq: piece.header.seq, repair: true });
+                neighbor.enqueue(Outgoing { seq: piece.header.seq, repair });
             }
         }
         if self.identity.role == Role::Viewer {
@@ -311,7 +331,7 @@ impl Swarm {
     }
 
     /// Whether `more` stripes can be pushed: by the budget of a relay, by the upload of all others.
-    fn can_push(&self, peer: PeerId, more: usize) -> bool {
+    fn can_push(&self, now: Timestamp, peer: PeerId, more: usize) -> bool {
         let pushed = |but: PeerId| -> usize {
             self.neighbors.values().filter(|n| n.peer != but).map(|n| n.pushes.len()).sum()
         };
@@ -324,9 +344,12 @@ impl Swarm {
             }
             Role::Source => {
                 peer == PeerId::RELAY
-                    || pushed(PeerId::RELAY) + more <= self.config.source_copies_max * stripes
+                    || pushed(PeerId::RELAY) + more <= self.config.source_copies_max * stripes + HANDOVERS
             }
-            Role::Viewer => self.sharing && pushed(PeerId::RELAY) + more <= self.upload_slots(),
+            Role::Viewer => {
+                let slots = self.upload_slots().min(self.uplink.slots(now));
+                self.sharing && pushed(PeerId::RELAY) + more <= slots
+            }
         }
     }
 
@@ -367,7 +390,7 @@ impl Swarm {
         self.with_neighbor(peer, |neighbor| neighbor.feeds = neighbor.feeds.without(stripes));
         self.feeds.shun(now, peer, stripes);
         if peer != PeerId::RELAY {
-            self.tell(wire::session::FromPeer::Orphaned { stripes, failed: peer });
+            self.tell(FromPeer::Orphaned { stripes, failed: peer, fault: Fault::Refused });
         }
         if self.identity.role == Role::Viewer {
             self.reconsider_feeds(now);

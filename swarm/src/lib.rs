@@ -24,6 +24,7 @@ mod stats;
 mod store;
 mod table;
 mod time;
+mod uplink;
 
 pub use assembly::Chunk;
 pub use engine::Swarm;

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use wire::limits::STRIPES_MAX;
-use wire::session::{FromTracker, Report};
+use wire::session::{Fault, FromTracker, Report};
 use wire::{PeerId, StripeSet};
 
 use crate::Timestamp;
@@ -65,8 +65,13 @@ pub struct RosterConfig {
     pub links: usize,
     /// Links that no viewer is asked to exceed: children included.
     pub links_max: usize,
-    /// Upload of a viewer that nothing is known of, in multiples of the bitrate.
+    /// Upload of a viewer that nothing is known of, in multiples of the bitrate: half of what the slowest uplink gives
+    /// that carries a stream at all. More is asked for as it copes.
     pub assumed_upload_x: f32,
+    /// The same while fewer than `few` viewers are there, of whom each is needed.
+    pub assumed_upload_few_x: f32,
+    /// Up to how many viewers are few.
+    pub few: usize,
     /// Share of the measured upload that is planned with.
     pub planned_share: f32,
     /// While less than this can be given for each feed that is needed, those who cope are asked for more: nobody is
@@ -87,7 +92,9 @@ impl Default for RosterConfig {
             source_backup_viewers: 12,
             links: 12,
             links_max: 18,
-            assumed_upload_x: 0.9,
+            assumed_upload_x: 0.5,
+            assumed_upload_few_x: 0.85,
+            few: 8,
             planned_share: 0.85,
             supply_wanted: 1.3,
             upload_cap_x: 4.0,
@@ -252,6 +259,7 @@ impl Roster {
         let Some(seat) = self.present(peer) else { return };
         let measured = Measured {
             capacity_bps: report.capacity_bps,
+            queue_ms: report.uplink_queue_ms,
             own_cap_bps: report.upload_cap_bps,
             stripe_bps: self.bitrate_bps / u32::from(self.stripes),
             stripes: self.stripes,
@@ -269,25 +277,38 @@ impl Roster {
         self.send_stale(now);
     }
 
-    /// A member's parent failed, or a link to `failed` could not be made.
-    pub fn orphaned(&mut self, now: Timestamp, peer: PeerId, stripes: StripeSet, failed: PeerId) {
+    /// `failed` is of no use to a member: as a parent in `stripes`, or for want of a link in any.
+    pub fn orphaned(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        stripes: StripeSet,
+        failed: PeerId,
+        fault: Fault,
+    ) {
         let Some(seat) = self.present(peer) else { return };
-        let culprit = if self.source == Some(failed) { Some(Seat::ROOT) } else { self.seat(failed) };
-        let unlinked = stripes.is_empty();
-        if unlinked {
+        if fault == Fault::Unlinked {
             self.note_unlinked(now, seat, failed);
         }
+        let culprit = if self.source == Some(failed) { Some(Seat::ROOT) } else { self.seat(failed) };
         if let Some(culprit) = culprit {
             let lost: Vec<u8> = (0..self.stripes)
-                .filter(|&stripe| unlinked || stripes.contains(stripe))
+                .filter(|&stripe| fault == Fault::Unlinked || stripes.contains(stripe))
                 .filter(|&stripe| self.tree(stripe).parent(seat) == Some(culprit))
                 .collect();
-            if !lost.is_empty() {
+            lost.iter().for_each(|&stripe| self.set_parent(now, seat, stripe, None));
+            if fault == Fault::Lied || !lost.is_empty() {
                 self.rest(now, peer, failed);
             }
-            lost.iter().for_each(|&stripe| self.set_parent(now, seat, stripe, None));
-            if !unlinked && !lost.is_empty() {
-                self.complain(now, culprit, seat);
+            match fault {
+                Fault::Refused if !lost.is_empty() => self.believe_full(now, culprit),
+                Fault::Silent if !lost.is_empty() => {
+                    self.relieve_if_busy(now, culprit);
+                    self.complain(now, culprit, seat, fault);
+                }
+                Fault::Lost if !lost.is_empty() => self.complain(now, culprit, seat, fault),
+                Fault::Lied => self.complain(now, culprit, seat, fault),
+                _ => {}
             }
         }
         self.settle(now, seat);
@@ -411,7 +432,9 @@ impl Roster {
         self.viewers += usize::from(!former.0);
         self.sharing += usize::from(sharing);
         self.sharing -= usize::from(former.0 && former.1);
-        let upload = Upload::assumed(now, &self.config, self.stripes);
+        let few = self.sharing < self.config.few;
+        let known_upload = self.member(seat).filter(|_| former.0).map(|member| member.upload.clone());
+        let upload = known_upload.unwrap_or_else(|| Upload::assumed(now, &self.config, few, self.stripes));
         self.change(now, seat, |member| {
             member.become_present(now, sharing, upload);
             member.note(now, known);
@@ -595,8 +618,11 @@ impl Roster {
 
     fn refresh_root(&mut self) {
         let copies = if self.source.is_some() { self.copies() } else { 0 };
-        for tree in &mut self.trees {
-            tree.set_open(Seat::ROOT, tree.children(Seat::ROOT).len() < copies);
+        let last = self.trees.len() - 1;
+        for (stripe, tree) in self.trees.iter_mut().enumerate() {
+            // In the last stripe one less, where there are two: with signatures and the relay's copy it is three in all.
+            let fewer = usize::from(stripe == last && copies > 1);
+            tree.set_open(Seat::ROOT, tree.children(Seat::ROOT).len() + fewer < copies);
         }
     }
 

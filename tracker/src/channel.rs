@@ -250,7 +250,9 @@ impl ChannelTask {
                 }
             }
             FromPeer::Report(report) => self.roster.report(now, peer, &report),
-            FromPeer::Orphaned { stripes, failed } => self.roster.orphaned(now, peer, stripes, failed),
+            FromPeer::Orphaned { stripes, failed, fault } => {
+                self.roster.orphaned(now, peer, stripes, failed, fault);
+            }
             FromPeer::Sharing { on } => self.roster.sharing(now, peer, on),
             FromPeer::Clock => self.members.say(peer, &FromTracker::Time { time_ms: machine::unix_ms() }),
             FromPeer::Ended if self.source == Some(peer) => self.go_offline(true),

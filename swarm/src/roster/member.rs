@@ -14,7 +14,7 @@ use crate::{Timestamp, table::Table};
 pub(super) const LINKING_MAX: Duration = Duration::from_secs(20);
 
 /// Children that a parent failed are remembered for this long.
-pub(super) const COMPLAINTS_KEPT: Duration = Duration::from_secs(60);
+pub(super) const COMPLAINTS_KEPT: Duration = Duration::from_secs(5);
 
 /// First time as a leaf for a parent that fails its children; twice as long at every further failure.
 const DEMOTION_FIRST: Duration = Duration::from_secs(60);

@@ -1,5 +1,8 @@
 //! Where members go in the trees: homes, parents, and how places change hands.
 
+use std::time::Duration;
+
+use wire::session::Fault;
 use wire::{PeerId, StripeSet};
 
 use super::member::COMPLAINTS_KEPT;
@@ -14,11 +17,17 @@ const COMPLAINTS_MIN: usize = 2;
 /// Candidates that one search looks at: those in front are the best, and most of them fit.
 const LOOK_AT: usize = 48;
 
+/// Steps from the source that a second stripe over the same link is worth avoiding.
+const AGAIN_COSTS: u16 = 2;
+
 /// Members at home nowhere, or in few stripes, among whom an heir to a root's place is looked for.
 const HEIRS: usize = 64;
 
 /// A strong member takes the place of a weaker one nearer to the source if it can have so many children more.
 const STRONGER_BY: u16 = 2;
+
+/// An attempt that failed after so long found no way; one that failed sooner was declined.
+const NO_WAY_AFTER: Duration = Duration::from_secs(4);
 
 /// Failed links in a row, after which a member is linked only with those that others reach with ease.
 const HARD_TO_LINK: u32 = 3;
@@ -108,16 +117,13 @@ impl Roster {
         if at_home && root.is_some() {
             return Some(Seat::ROOT);
         }
-        let mut others = fits.iter().filter(|&&(_, parent)| parent != Seat::ROOT);
-        let first = others.next();
-        let known = others.find(|&&(depth, parent)| {
-            first.is_some_and(|&(best, _)| depth == best) && self.have_met(seat, parent)
+        let others = fits.iter().filter(|&&(_, parent)| parent != Seat::ROOT);
+        let best = others.min_by_key(|&&(depth, parent)| {
+            // A link carries one stripe well, and its loss should cost no more.
+            let again = self.stripes_between(parent, seat) as u16 * AGAIN_COSTS;
+            (depth + again, !self.have_met(seat, parent))
         });
-        let best = match (first, known) {
-            (Some(&(_, first)), _) if self.have_met(seat, first) => Some(first),
-            (_, Some(&(_, known))) => Some(known),
-            (first, None) => first.map(|&(_, first)| first),
-        };
+        let best = best.map(|&(_, parent)| parent);
         best.or(root.map(|_| Seat::ROOT))
     }
 
@@ -345,16 +351,30 @@ impl Roster {
         self.set_parent(now, weak, stripe, Some(strong));
     }
 
-    /// A parent that failed several of its children, by lying or by falling silent, is a leaf for a while, so that its
-    /// place near the source goes to somebody else.
-    pub(super) fn complain(&mut self, now: Timestamp, about: Seat, by: Seat) {
+    /// A parent that is slow to one of its children: no wonder if its uplink is busy, else it is the way between the two.
+    pub(super) fn relieve_if_busy(&mut self, now: Timestamp, seat: Seat) {
+        if self.member(seat).is_some_and(|member| member.upload.is_busy()) {
+            self.believe_full(now, seat);
+        }
+    }
+
+    /// A parent that refuses a child has no more to give than it gives now.
+    pub(super) fn believe_full(&mut self, now: Timestamp, seat: Seat) {
+        let load = self.load(seat);
+        self.change(now, seat, |member| member.upload.is_full(now, load));
+    }
+
+    /// A parent that lied to several of its children, or that none of them hears any more, is a leaf for a while, so
+    /// that its place near the source goes to somebody else. One that is just slow has been relieved of a child.
+    pub(super) fn complain(&mut self, now: Timestamp, about: Seat, by: Seat, fault: Fault) {
         let load = self.load(about);
         let most = usize::from(self.stripes);
         let Some(member) = self.member_mut(about) else { return };
         member.complaints.retain(|_, at| now.since(*at) < COMPLAINTS_KEPT);
         member.complaints.insert(by, now);
         let failed = member.complaints.len();
-        if failed < COMPLAINTS_MIN || failed * 2 < load.min(most) {
+        let all = if fault == Fault::Lied { load.min(most) / 2 } else { load };
+        if failed < COMPLAINTS_MIN || failed < all {
             return;
         }
         self.change(now, about, |member| member.demote(now));
@@ -374,8 +394,11 @@ impl Roster {
 
     pub(super) fn note_unlinked(&mut self, now: Timestamp, seat: Seat, failed: PeerId) {
         let Some(member) = self.member_mut(seat) else { return };
-        member.linking.remove(&failed);
-        member.unlinked = member.unlinked.saturating_add(1);
+        let since = member.linking.remove(&failed);
+        // Who has enough links declines at once; a way that does not exist is looked for until patience ends.
+        if since.is_some_and(|since| now.since(since) >= NO_WAY_AFTER) {
+            member.unlinked = member.unlinked.saturating_add(1);
+        }
         let peer = member.peer;
         self.rest(now, peer, failed);
     }
@@ -399,6 +422,11 @@ impl Roster {
 
     pub(super) fn have_met(&self, seat: Seat, other: Seat) -> bool {
         self.peer(other).is_some_and(|peer| self.member(seat).is_some_and(|member| member.met(peer)))
+    }
+
+    /// Stripes in which one feeds the other.
+    fn stripes_between(&self, parent: Seat, child: Seat) -> usize {
+        self.trees.iter().filter(|tree| tree.parent(child) == Some(parent)).count()
     }
 
     /// The peer in a seat; `None` for a broadcaster that is away.

@@ -12,6 +12,9 @@ use crate::Timestamp;
 /// Others that are drawn when acquaintances are looked for, for each one that is wanted.
 const DRAWS: usize = 3;
 
+/// Strangers that are looked at where too few acquaintances can stand by, for each backup.
+const OTHERS: usize = 2;
+
 /// Viewer counts told to everyone in a second, at most.
 const COUNTS_PER_SECOND: usize = 1_000;
 
@@ -25,7 +28,8 @@ impl Roster {
             let named = stripes.iter().flat_map(|stripe| stripe.parent.iter().chain(&stripe.backups));
             let mut wanted: BTreeSet<PeerId> = named.copied().collect();
             wanted.retain(|&peer| self.lack_link(seat, peer));
-            let room = self.config.links.saturating_sub(known + wanted.len());
+            // It asks for half of its links: as many others will ask for one with it.
+            let room = (self.config.links / 2).saturating_sub(known + wanted.len());
             self.acquaintances(now, seat, room, &mut wanted);
             self.say(viewer, FromTracker::Parents { stripes });
             let peers: Vec<_> = wanted.into_iter().take(wire::limits::NEIGHBORS_MAX).collect();
@@ -54,26 +58,30 @@ impl Roster {
         let tree = self.tree(stripe);
         let parent = tree.parent(seat);
         let same_branch = |peer: Seat| parent.is_some_and(|parent| tree.is_below(peer, parent));
-        // Those that are linked, or will be, are warm; among them, those on another branch, near the source and with
-        // upload to spare.
+        // Of those that have upload to spare, the ones that are linked, or will be, are warm; among them, those on another
+        // branch and near the source.
         let member = self.member(seat);
         let linked = member.into_iter().flat_map(|member| member.links.iter().chain(member.linking.keys()));
         let linked = linked.filter_map(|&peer| self.present(peer));
-        let others = tree.open().take(2 * self.config.backups).map(|(_, peer)| peer);
+        let others = tree.open().take(OTHERS * self.config.backups).map(|(_, peer)| peer);
         let fit = |&peer: &Seat| {
             Some(peer) != parent
                 && peer != seat
                 && peer != Seat::ROOT
+                && self.free(now, peer) > 0
                 && self.can_pair(now, seat, peer)
                 && !tree.is_below(peer, seat)
         };
-        let candidates: BTreeSet<Seat> = linked.chain(others).filter(fit).collect();
+        let mut candidates: BTreeSet<Seat> = linked.filter(fit).collect();
+        if candidates.len() < self.config.backups {
+            candidates.extend(others.filter(fit));
+        }
         let mut backups: Vec<_> = candidates
             .into_iter()
             .filter_map(|peer| {
                 let depth = tree.depth(peer)?;
                 let unknown = !self.have_met(seat, peer);
-                Some((same_branch(peer), self.free(now, peer) == 0, unknown, depth, peer))
+                Some((same_branch(peer), unknown, depth, peer))
             })
             .collect();
         backups.sort_unstable();

@@ -25,7 +25,8 @@ fn grown(viewers: u64) -> Roster {
         let now = at(viewers * 100 + tick * 500);
         roster.wake(now);
         if tick % 4 == 0 {
-            (1..=viewers).for_each(|viewer| roster.report(now, PeerId(viewer), &Report::default()));
+            let copes = Report { uplink_queue_ms: Some(1), ..Report::default() };
+            (1..=viewers).for_each(|viewer| roster.report(now, PeerId(viewer), &copes));
         }
     }
     roster
@@ -95,7 +96,7 @@ fn a_parent_that_fails_its_children_loses_its_place_near_the_source() {
     let (liar, now) = (roster.peer(root).unwrap(), at(60_000));
     for child in roster.tree(0).children(root).to_vec() {
         let child = roster.peer(child).unwrap();
-        roster.orphaned(now, child, StripeSet::only(0), liar);
+        roster.orphaned(now, child, StripeSet::only(0), liar, Fault::Lied);
     }
     roster.wake(now);
     assert_eq!(roster.load(root), 0);
@@ -135,7 +136,7 @@ fn who_copes_is_given_more_and_who_does_not_is_given_less() {
     let full = |seat: &Seat| roster.load(*seat) == roster.member(*seat).unwrap().upload.slots();
     let seat = (1..=10).map(|viewer| roster.seat(PeerId(viewer)).unwrap()).find(full).unwrap();
     let (peer, before) = (roster.peer(seat).unwrap(), roster.load(seat));
-    roster.report(at(60_000), peer, &Report::default());
+    roster.report(at(60_000), peer, &Report { uplink_queue_ms: Some(3), ..Report::default() });
     assert!(roster.member(seat).unwrap().upload.slots() > before);
     let full = Report { capacity_bps: Some(1_000_000), ..Report::default() };
     roster.report(at(62_000), peer, &full);
@@ -178,6 +179,8 @@ fn the_strong_come_near_the_source() {
     assert!(near.count() >= 3, "{depths:?}");
 }
 
+const FAULTS: [Fault; 5] = [Fault::Unlinked, Fault::Refused, Fault::Lost, Fault::Silent, Fault::Lied];
+
 proptest! {
     #[test]
     fn no_order_of_events_breaks_the_trees(events in prop::collection::vec((0u8..6, 1u64..12, 0u64..13), 1..120)) {
@@ -187,7 +190,7 @@ proptest! {
             match kind {
                 0 | 1 => roster.join(now, peer, RosterRole::Viewer, true, Report::default()),
                 2 => roster.leave(now, peer),
-                3 => roster.orphaned(now, peer, StripeSet(0b101), other),
+                3 => roster.orphaned(now, peer, StripeSet(0b101), other, FAULTS[step as usize % 5]),
                 4 => roster.sharing(now, peer, other.0 % 2 == 0),
                 _ => {
                     let lie = Report { capacity_bps: Some(u32::MAX), links: vec![other], ..Report::default() };

@@ -153,8 +153,9 @@ pub const STALL_MIN: Micros = 40 * MS;
 pub const CHUNK_MS: u64 = 100;
 /// Chunks from keyframe to keyframe.
 pub const CHUNKS_PER_SEGMENT: u32 = 10;
-/// Bytes of a keyframe's chunk in multiples of another one's.
-pub const KEYFRAME_X: u64 = 4;
+/// Bytes of a keyframe's chunk in multiples of another one's: 1.5 to 1.8 with the README's encoder settings and a
+/// constant bitrate (a buffer of half a second), on noisy moving pictures.
+pub const KEYFRAME_X: u64 = 2;
 /// Lag that all viewers aim at: uploader's.
 pub const TARGET_LAG_MS: u16 = 1_500;
 /// Stripes up to [`STRIPES_FAST_ABOVE_BPS`], and above: uploader's.

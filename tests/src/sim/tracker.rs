@@ -64,9 +64,9 @@ impl World {
                     self.say_to(to, FromTracker::Signal { from: peer, signal });
                 }
             }
-            FromPeer::Report(report) => self.tracker.roster.report(now, peer, report),
-            FromPeer::Orphaned { stripes, failed } => {
-                self.tracker.roster.orphaned(now, peer, stripes, failed)
+            FromPeer::Report(report) => self.tracker.roster.report(now, peer, &report),
+            FromPeer::Orphaned { stripes, failed, fault } => {
+                self.tracker.roster.orphaned(now, peer, stripes, failed, fault)
             }
             FromPeer::Sharing { on } => self.tracker.roster.sharing(now, peer, on),
             FromPeer::Clock => self.say_to(peer, FromTracker::Time { time_ms: self.unix_ms() }),
