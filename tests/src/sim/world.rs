@@ -1,0 +1,437 @@
+//! The simulated world: real engines, the real Roster and real playouts in one thread and one time. This file holds it
+//! together and lets things happen; what a peer's shell does is in `shell`, the tracker's in `tracker`, the making of
+//! links in `links`.
+//!
+//! Everything follows from the seed: there is no other clock, no thread and no walk through a hash table.
+
+use std::collections::HashMap;
+
+use swarm::{Config, Identity, Input, Role, Swarm, Timestamp};
+use wire::{PeerId, PeerSecret};
+
+use crate::sim::access::{Host, Nat, Pipe};
+use crate::sim::agenda::{Agenda, Micros};
+use crate::sim::event::{Event, Incident};
+use crate::sim::links::LinkEnd;
+use crate::sim::measure::Measure;
+use crate::sim::media::{Media, ZERO_UNIX_MS, is_proven};
+use crate::sim::model::*;
+use crate::sim::network::{Delivery, FlowId, Network};
+use crate::sim::payload::{Payload, piece_seq};
+use crate::sim::progress::Progress;
+use crate::sim::random::{Random, mix};
+use crate::sim::setup::{Scenario, Setup, Traits};
+use crate::sim::totals::Totals;
+use crate::sim::tracker::Tracker;
+use crate::sim::viewer::Viewer;
+
+/// The tracker's place among hosts and peers; its engine is the relay.
+pub const TRACKER: u32 = 0;
+/// The broadcaster's.
+pub const SOURCE: u32 = 1;
+
+/// A participant: its engine, and what its shell holds.
+pub struct Peer {
+    /// Its id.
+    pub id: PeerId,
+    /// `None`: it has left.
+    pub engine: Option<Box<Swarm>>,
+    /// `None`: the tracker and the source.
+    pub viewer: Option<Box<Viewer>>,
+    pub(super) links: Vec<LinkEnd>,
+    pub(super) links_made: u32,
+    pub(super) session: Option<Session>,
+    pub(super) wake_at: Option<Micros>,
+    pub(super) looks_at_queues: bool,
+}
+
+/// A connection to the tracker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    pub(super) up: FlowId,
+    pub(super) down: FlowId,
+}
+
+/// All of it.
+pub struct World {
+    /// What is simulated.
+    pub setup: Setup,
+    pub(super) agenda: Agenda<Event>,
+    pub(super) network: Network,
+    /// By their place; [`TRACKER`] and [`SOURCE`] come first.
+    pub peers: Vec<Peer>,
+    /// Asked for single peers only.
+    pub(super) places: HashMap<PeerId, u32>,
+    pub(super) media: Media,
+    /// What has been measured.
+    pub measure: Measure,
+    pub(super) totals: Totals,
+    pub(super) tracker: Tracker,
+    pub(super) random: Random,
+    pub(super) attempts: u32,
+    pub(super) sent_to: Vec<PeerId>,
+    visits: u64,
+    publishing: bool,
+    end: Micros,
+    progress: Progress,
+}
+
+impl World {
+    /// A world in which the source is about to go live.
+    pub fn new(setup: &Setup) -> World {
+        let media = Media::new(setup.bitrate_bps, setup.stripes(), setup.seed);
+        let mut world = World {
+            agenda: Agenda::new(),
+            network: Network::default(),
+            peers: Vec::new(),
+            places: HashMap::new(),
+            measure: Measure::default(),
+            totals: Totals::default(),
+            tracker: Tracker::new(setup.seed),
+            random: Random::seeded(setup.seed).fork(0x776f_726c),
+            attempts: 0,
+            sent_to: Vec::new(),
+            visits: 0,
+            publishing: false,
+            end: 0,
+            progress: Progress::hidden(),
+            media,
+            setup: setup.clone(),
+        };
+        world.add_tracker();
+        world.add_source();
+        world.plan();
+        world
+    }
+
+    /// Runs to the end.
+    pub fn run(&mut self) {
+        self.progress = Progress::new(self.setup.progress, self.end);
+        let mut deliveries = Vec::new();
+        while let Some(event) = self.agenda.next() {
+            if let Event::Net(motion) = event {
+                self.network.happen(&mut self.agenda, motion, &mut deliveries);
+                deliveries.drain(..).for_each(|delivery| self.delivered(delivery));
+            } else if let Event::End = event {
+                break;
+            } else {
+                self.happen(event);
+            }
+        }
+        self.finish();
+        self.progress.finish();
+    }
+
+    /// The time of the event under way.
+    pub fn now(&self) -> Micros {
+        self.agenda.now()
+    }
+
+    pub(super) fn timestamp(&self) -> Timestamp {
+        Timestamp::from_micros(self.now())
+    }
+
+    /// What the tracker's clock says.
+    pub(super) fn unix_ms(&self) -> u64 {
+        ZERO_UNIX_MS + self.now() / MS
+    }
+
+    /// Events so far.
+    pub fn events(&self) -> u64 {
+        self.agenda.made()
+    }
+
+    // How it begins.
+
+    fn plan(&mut self) {
+        let first = self.setup.viewers_first() as u64;
+        let every = self.setup.arrival_every();
+        for number in 0..first {
+            self.agenda.at(HEAD_START + number * every, Event::Visit);
+        }
+        let begin = HEAD_START + self.setup.warm_up();
+        self.end = begin + self.setup.seconds * SECOND;
+        self.agenda.at(begin, Event::Begin);
+        self.agenda.at(self.end, Event::End);
+        let incident = begin + INCIDENT_AFTER;
+        let mut plan = |at, incident| self.agenda.at(at, Event::Incident(incident));
+        match self.setup.scenario {
+            Scenario::MassDeparture => plan(incident, Incident::MassDeparture),
+            Scenario::TrackerDown => {
+                plan(incident, Incident::TrackerDies);
+                plan(incident + TRACKER_AWAY, Incident::TrackerReturns);
+            }
+            Scenario::SourceRestart => {
+                plan(incident, Incident::SourceDies);
+                plan(incident + SOURCE_AWAY, Incident::SourceReturns);
+            }
+            Scenario::FlashCrowd => {
+                let crowd = self.setup.viewers as u64 - first;
+                for number in 0..crowd {
+                    self.agenda.at(begin + number * ARRIVAL_SECONDS * SECOND / crowd, Event::Visit);
+                }
+            }
+            _ => {}
+        }
+        self.publishing = true;
+        self.agenda.at(MS, Event::SessionOpens(SOURCE));
+        self.agenda.at(500 * MS, Event::Publish);
+    }
+
+    fn add_tracker(&mut self) {
+        let engine = self.relay_engine();
+        self.add_host(self.tracker_traits(), 0.0);
+        self.add_peer(engine, None);
+    }
+
+    fn add_source(&mut self) {
+        let traits = Traits {
+            up_bps: self.setup.source_uplink_bps(),
+            down_bps: SOURCE_UPLINK_BPS * 2,
+            ..self.tracker_traits()
+        };
+        self.add_host(traits, self.setup.loss_share() / 2.0);
+        let engine = self.source_engine();
+        self.add_peer(engine, None);
+        self.publish_header();
+    }
+
+    fn tracker_traits(&self) -> Traits {
+        Traits {
+            up_bps: TRACKER_BPS,
+            down_bps: TRACKER_BPS,
+            gives: true,
+            nat: Nat::Open,
+            access: ACCESS_DELAY.0,
+            region: (self.setup.scenario == Scenario::World).then_some(0),
+            hidden: false,
+            lies: false,
+        }
+    }
+
+    fn source_engine(&self) -> Swarm {
+        let secret = self.media.signer().peer_secret();
+        self.engine(Role::Source, secret, Config::default(), u64::from(SOURCE))
+    }
+
+    pub(super) fn engine(&self, role: Role, secret: PeerSecret, config: Config, number: u64) -> Swarm {
+        let expected = Some(self.media.signer().channel());
+        let identity = Identity { role, secret, channel: "demo".into(), expected };
+        let config = Config { proven: Some(is_proven), ..config };
+        Swarm::new(config, identity, mix(self.setup.seed ^ mix(number)))
+    }
+
+    fn add_host(&mut self, traits: Traits, loss_share: f64) {
+        let place = self.network.hosts.len() as u64;
+        let random = Random::seeded(self.setup.seed);
+        self.network.hosts.push(Host {
+            up: Pipe::new(traits.up_bps, loss_share, random.fork(place << 8 | 0xa0)),
+            down: Pipe::new(traits.down_bps, loss_share, random.fork(place << 8 | 0xa1)),
+            access: traits.access,
+            region: traits.region,
+            nat: traits.nat,
+            gone: false,
+        });
+    }
+
+    fn add_peer(&mut self, engine: Swarm, viewer: Option<Viewer>) -> u32 {
+        let place = self.peers.len() as u32;
+        let id = engine.peer();
+        self.places.insert(id, place);
+        self.peers.push(Peer {
+            id,
+            engine: Some(Box::new(engine)),
+            viewer: viewer.map(Box::new),
+            links: Vec::new(),
+            links_made: 0,
+            session: None,
+            wake_at: None,
+            looks_at_queues: false,
+        });
+        place
+    }
+
+    /// One way between two hosts: the same for each pair whenever it is asked for.
+    pub(super) fn delay(&self, a: u32, b: u32) -> Micros {
+        let (from, to) = (&self.network.hosts[a as usize], &self.network.hosts[b as usize]);
+        let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
+        let mut draw = Random::seeded(self.setup.seed).fork(mix(pair));
+        let within = if a == TRACKER || b == TRACKER { TRACKER_DELAY } else { BACKBONE_DELAY };
+        match (from.region, to.region) {
+            (Some(from_region), Some(to_region)) => {
+                let between = REGION_ROUND_TRIP_MS[from_region][to_region] * MS / 2;
+                from.access + to.access + between + draw.between(REGION_SPREAD.0, REGION_SPREAD.1)
+            }
+            _ if a == TRACKER || b == TRACKER => draw.between(within.0, within.1) + ACCESS_DELAY.0,
+            _ => from.access + to.access + draw.between(within.0, within.1),
+        }
+    }
+
+    // What happens.
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Wake(who) => self.wake(who),
+            Event::WakeTracker => self.wake_tracker(),
+            Event::Look(who) => self.look(who),
+            Event::LookAtQueues(who) => self.look_at_queues(who),
+            Event::Publish => self.publish(),
+            Event::Visit => self.visit(),
+            Event::SessionOpens(who) => self.session_opens(who),
+            Event::SessionLost(who) => self.session_lost(who),
+            Event::SessionGone(who) => self.session_gone(who),
+            Event::LinkUp { from, to, number } => self.link_up(from, to, number),
+            Event::LinkGone { who, number, unopened } => self.link_gone(who, number, unopened),
+            Event::Depart(who) => {
+                self.depart(who, false);
+                self.agenda.after(0, Event::Visit);
+            }
+            Event::Incident(incident) => self.incident(incident),
+            Event::Begin => self.begin(),
+            Event::Net(_) | Event::End => {}
+        }
+    }
+
+    fn delivered(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Drained(flow) => self.drained(flow),
+            Delivery::Message(flow, payload) => {
+                let Some((from, to)) = self.network.flow(flow).map(|flow| (flow.from, flow.to)) else { return };
+                match payload {
+                    Payload::Said(message) => self.hear(from, *message),
+                    Payload::Told(message) => self.told(to, *message),
+                    Payload::Frame(bytes) => {
+                        self.note_piece(to, &bytes);
+                        let peer = self.peers[from as usize].id;
+                        self.tell(to, Input::Frame { peer, bytes });
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is measured when a frame reaches a viewer.
+    fn note_piece(&mut self, to: u32, frame: &bytes::Bytes) {
+        let Some(viewer) = self.peers[to as usize].viewer.as_mut() else { return };
+        let Some(seq) = piece_seq(frame).filter(|_| is_proven(frame) && self.media.is_current(frame)) else {
+            return;
+        };
+        let now = self.agenda.now();
+        viewer.advance(now, &self.media);
+        if viewer.held.insert(seq) {
+            self.measure.arrived(now, seq, viewer.watching_since);
+        }
+    }
+
+    fn publish(&mut self) {
+        let now = self.now();
+        self.agenda.after(CHUNK_MS * MS, Event::Publish);
+        self.progress.at(now, self.measure.watching);
+        if !self.publishing {
+            return;
+        }
+        for piece in self.media.publish(now) {
+            self.measure.published(now, piece.header.seq);
+            if self.measure.begun.is_some() {
+                self.measure.published_bytes += piece.payload().len() as u64;
+            }
+            self.tell(SOURCE, Input::Publish(piece));
+        }
+    }
+
+    fn publish_header(&mut self) {
+        let (header, frame) = self.media.header();
+        self.tell(SOURCE, Input::PublishStream(header, frame));
+    }
+
+    fn visit(&mut self) {
+        let number = self.visits;
+        self.visits += 1;
+        let traits = self.setup.viewer(number);
+        let mut draw = Random::seeded(self.setup.seed).fork(number << 8 | 0xb0);
+        let secret = PeerSecret((u128::from(draw.bits()) << 64 | u128::from(draw.bits())).to_be_bytes());
+        let mut engine = self.engine(Role::Viewer, secret, Config::default(), number << 8 | 0xb1);
+        if !traits.gives {
+            engine.handle(self.timestamp(), Input::UploadCap(0.0));
+        }
+        self.add_host(traits.clone(), self.setup.loss_share() / 2.0);
+        let place = self.add_peer(engine, Some(Viewer::new(traits, self.now())));
+        let round_trip = 2 * self.delay(place, TRACKER);
+        self.agenda.after(PAGE_ROUND_TRIPS * round_trip + MODULE_START, Event::SessionOpens(place));
+        self.agenda.after(MODULE_START + draw.below(LOOK_EVERY), Event::Look(place));
+        if self.setup.churns() {
+            let stay = draw.exponential(CHURN_SESSION_SECONDS) * SECOND as f64;
+            self.agenda.after(stay as Micros, Event::Depart(place));
+        }
+    }
+
+    /// A viewer is gone from one moment to the next. After a power cut nobody is told.
+    fn depart(&mut self, who: u32, power_cut: bool) {
+        self.collect(who);
+        let now = self.now();
+        let peer = &mut self.peers[who as usize];
+        peer.engine = None;
+        let Some(viewer) = peer.viewer.take() else { return };
+        if let Some(since) = viewer.watching_since {
+            self.measure.left(now, since, |seq| viewer.held.contains(seq));
+        }
+        self.network.hosts[who as usize].gone = true;
+        let notice = if power_cut { POWER_CUT_NOTICED } else { self.delay(who, TRACKER) };
+        self.agenda.after(notice, Event::SessionGone(who));
+        for link in std::mem::take(&mut self.peers[who as usize].links) {
+            let gone = Event::LinkGone { who: link.place, number: link.number, unopened: false };
+            self.agenda.after(SILENCE_NOTICED, gone);
+        }
+    }
+
+    fn incident(&mut self, incident: Incident) {
+        match incident {
+            Incident::MassDeparture => {
+                let mut viewers = self.viewers();
+                self.random.shuffle(&mut viewers);
+                viewers.truncate((viewers.len() as f64 * DEPARTING_SHARE) as usize);
+                viewers.into_iter().for_each(|who| self.depart(who, true));
+            }
+            Incident::TrackerDies => self.tracker_dies(),
+            Incident::TrackerReturns => self.tracker_returns(),
+            Incident::SourceDies => self.source_dies(),
+            Incident::SourceReturns => self.source_returns(),
+        }
+    }
+
+    fn source_dies(&mut self) {
+        self.publishing = false;
+        self.totals.add_source(&self.source_stats());
+        self.peers[SOURCE as usize].engine = None;
+        self.agenda.after(self.delay(SOURCE, TRACKER), Event::SessionGone(SOURCE));
+        for link in std::mem::take(&mut self.peers[SOURCE as usize].links) {
+            // A process that ends closes its links: the neighbors hear of it at once.
+            let gone = Event::LinkGone { who: link.place, number: link.number, unopened: false };
+            self.agenda.after(self.delay(SOURCE, link.place), gone);
+        }
+    }
+
+    fn source_returns(&mut self) {
+        let now = self.now();
+        self.media.restart(now);
+        self.measure.restart();
+        for peer in &mut self.peers {
+            if let Some(viewer) = &mut peer.viewer {
+                viewer.advance(now, &self.media);
+                viewer.restart();
+            }
+        }
+        let engine = self.source_engine();
+        self.peers[SOURCE as usize].engine = Some(Box::new(engine));
+        self.totals.source_before = Default::default();
+        self.publishing = true;
+        self.publish_header();
+        self.session_opens(SOURCE);
+    }
+
+    /// Places of the viewers that are there.
+    pub fn viewers(&self) -> Vec<u32> {
+        let places = (0..).zip(&self.peers);
+        places.filter(|(_, peer)| peer.viewer.is_some()).map(|(place, _)| place).collect()
+    }
+}
