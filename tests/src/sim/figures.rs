@@ -1,7 +1,10 @@
 //! What a simulation says in the end: one object, whose formulas are in `docs/swarm.md`.
 
 use serde::Serialize;
+use swarm::RosterConfig;
 
+use crate::sim::access::Nat;
+use crate::sim::floor::floor_s;
 use crate::sim::machine::Cost;
 use crate::sim::measure::percentile;
 use crate::sim::model::*;
@@ -116,6 +119,8 @@ impl World {
         self.timing(&mut figures);
         self.bytes(&mut figures);
         self.cost(&mut figures, &cost);
+        figures.offload_ceiling = Some(self.offload_ceiling());
+        figures.floor_s = floor_s(&self.setup);
         figures
     }
 
@@ -163,6 +168,19 @@ impl World {
         figures.wall_s = cost.wall_s();
         figures.cpu_us_per_peer_second = cost.cpu_us() as f64 / peer_seconds.max(1.0);
         figures.bytes_per_peer = cost.memory_bytes() as f64 / self.setup.viewers.max(1) as f64;
+    }
+
+    /// What the source sends to viewers is not offloaded, nor can be what those need who cannot be linked, or what is
+    /// lacking of upload. Repairs can all come from neighbors: their part is 0.
+    fn offload_ceiling(&self) -> f64 {
+        let viewers = self.setup.viewers as f64;
+        let config = RosterConfig::default();
+        let small = self.setup.viewers < config.large;
+        let copies = if small { config.copies_small } else { config.copies_large } as f64;
+        let unlinkable = |number| self.setup.viewer(number).nat == Nat::NoUdp;
+        let unreachable = (0..self.setup.viewers as u64).filter(|&number| unlinkable(number)).count();
+        let shortfall = (1.0 - copies / viewers - self.supply_ratio()).max(0.0);
+        1.0 - (copies / viewers + (unreachable as f64 / viewers).max(shortfall)).min(1.0)
     }
 
     /// Upload of those who give, as far as their cap lets them, of what all viewers together need.

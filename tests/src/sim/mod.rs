@@ -6,8 +6,10 @@
 
 pub mod access;
 pub mod agenda;
+pub mod distance;
 pub mod event;
 pub mod figures;
+pub mod floor;
 pub mod flow;
 pub mod held;
 mod links;

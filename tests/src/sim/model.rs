@@ -57,6 +57,8 @@ pub const ACCESS_DELAY: (Micros, Micros) = (2_500, 7_500);
 pub const BACKBONE_DELAY: (Micros, Micros) = (5 * MS, 60 * MS);
 /// Between an access line and the tracker: a round trip takes 20 to 60 ms.
 pub const TRACKER_DELAY: (Micros, Micros) = (7_500, 22_500);
+/// The tracker's own part of that.
+pub const TRACKER_ACCESS: Micros = 2_500;
 /// Spread around the delay between two regions.
 pub const REGION_SPREAD: (Micros, Micros) = (2 * MS, 15 * MS);
 /// Round trips between cloud regions of Frankfurt, Virginia, São Paulo, Mumbai and Sydney, in milliseconds.

@@ -124,6 +124,11 @@ impl Setup {
         }
     }
 
+    /// Region of source and tracker, where there are regions.
+    pub fn region_of_source(&self) -> Option<usize> {
+        (self.scenario == Scenario::World).then_some(0)
+    }
+
     /// Stripes of the broadcast.
     pub fn stripes(&self) -> u8 {
         if self.bitrate_bps > STRIPES_FAST_ABOVE_BPS { STRIPES_FAST } else { STRIPES }

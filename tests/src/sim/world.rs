@@ -11,6 +11,7 @@ use wire::{PeerId, PeerSecret};
 
 use crate::sim::access::{Host, Nat, Pipe};
 use crate::sim::agenda::{Agenda, Micros};
+use crate::sim::distance::{Place, delay};
 use crate::sim::event::{Event, Incident};
 use crate::sim::links::LinkEnd;
 use crate::sim::measure::Measure;
@@ -203,7 +204,7 @@ impl World {
             gives: true,
             nat: Nat::Open,
             access: ACCESS_DELAY.0,
-            region: (self.setup.scenario == Scenario::World).then_some(0),
+            region: self.setup.region_of_source(),
             hidden: false,
             lies: false,
         }
@@ -253,18 +254,11 @@ impl World {
 
     /// One way between two hosts: the same for each pair whenever it is asked for.
     pub(super) fn delay(&self, a: u32, b: u32) -> Micros {
-        let (from, to) = (&self.network.hosts[a as usize], &self.network.hosts[b as usize]);
-        let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
-        let mut draw = Random::seeded(self.setup.seed).fork(mix(pair));
-        let within = if a == TRACKER || b == TRACKER { TRACKER_DELAY } else { BACKBONE_DELAY };
-        match (from.region, to.region) {
-            (Some(from_region), Some(to_region)) => {
-                let between = REGION_ROUND_TRIP_MS[from_region][to_region] * MS / 2;
-                from.access + to.access + between + draw.between(REGION_SPREAD.0, REGION_SPREAD.1)
-            }
-            _ if a == TRACKER || b == TRACKER => draw.between(within.0, within.1) + ACCESS_DELAY.0,
-            _ => from.access + to.access + draw.between(within.0, within.1),
-        }
+        let place = |number: u32| {
+            let host = &self.network.hosts[number as usize];
+            Place { number, access: host.access, region: host.region, tracker: number == TRACKER }
+        };
+        delay(self.setup.seed, place(a), place(b))
     }
 
     // What happens.
