@@ -64,7 +64,7 @@ impl World {
                     self.say_to(to, FromTracker::Signal { from: peer, signal });
                 }
             }
-            FromPeer::Report(report) => self.tracker.roster.report(now, peer, report),
+            FromPeer::Report(report) => self.tracker.roster.report(now, peer, &report),
             FromPeer::Orphaned { stripes, failed } => {
                 self.tracker.roster.orphaned(now, peer, stripes, failed)
             }
