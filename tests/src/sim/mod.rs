@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod agenda;
+pub mod capacity;
 pub mod distance;
 pub mod event;
 pub mod figures;
@@ -33,8 +34,16 @@ pub mod world;
 pub use figures::Figures;
 pub use setup::{Baseline, Scenario, Setup};
 
-/// Runs one simulation to its end. On a panic it says how to repeat it.
+/// Runs a scenario. On a panic it says how to repeat it.
 pub fn run(setup: &Setup) -> Figures {
+    match setup.scenario {
+        Scenario::Capacity => capacity::search(setup, simulate),
+        _ => simulate(setup),
+    }
+}
+
+/// Runs one simulation to its end.
+fn simulate(setup: &Setup) -> Figures {
     let cost = machine::Cost::start();
     let repeat = Repeat(setup.command());
     let mut world = world::World::new(setup);

@@ -48,6 +48,8 @@ pub const SOURCE_UPLINK_BPS: u64 = 20_000_000;
 pub const WEAK_SOURCE_X: f64 = 1.3;
 /// The tracker's machine.
 pub const TRACKER_BPS: u64 = 1_000_000_000;
+/// A server that serves everybody has so many times the line that it needs.
+pub const SERVER_LINE_X: u64 = 2;
 
 // Distance. All one-way times; a round trip between two viewers takes 20 to 150 ms.
 
@@ -182,6 +184,8 @@ pub const SETTLING: Micros = 10 * SECOND;
 pub const INCIDENT_AFTER: Micros = 5 * SECOND;
 /// Length of a viewer's session in `churn`, on average.
 pub const CHURN_SESSION_SECONDS: f64 = 60.0;
+/// In `capacity`, the first part of a session in which the relay may serve.
+pub const JOINING: Micros = 10 * SECOND;
 /// How long the tracker is away in `tracker-down`.
 pub const TRACKER_AWAY: Micros = 60 * SECOND;
 /// How long the source is away in `source-restart`.

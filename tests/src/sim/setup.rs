@@ -124,6 +124,12 @@ impl Setup {
         }
     }
 
+    /// What the tracker's machine can send. A server that serves everybody has a line for it.
+    pub fn tracker_bps(&self) -> u64 {
+        let everybody = self.viewers as u64 * u64::from(self.bitrate_bps) * SERVER_LINE_X;
+        if self.baseline == Some(Baseline::Server) { TRACKER_BPS.max(everybody) } else { TRACKER_BPS }
+    }
+
     /// Region of source and tracker, where there are regions.
     pub fn region_of_source(&self) -> Option<usize> {
         (self.scenario == Scenario::World).then_some(0)

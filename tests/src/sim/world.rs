@@ -21,7 +21,7 @@ use crate::sim::network::{Delivery, FlowId, Network};
 use crate::sim::payload::{Payload, piece_seq};
 use crate::sim::progress::Progress;
 use crate::sim::random::{Random, mix};
-use crate::sim::setup::{Scenario, Setup, Traits};
+use crate::sim::setup::{Baseline, Scenario, Setup, Traits};
 use crate::sim::totals::Totals;
 use crate::sim::tracker::Tracker;
 use crate::sim::viewer::Viewer;
@@ -199,7 +199,7 @@ impl World {
 
     fn tracker_traits(&self) -> Traits {
         Traits {
-            up_bps: TRACKER_BPS,
+            up_bps: self.setup.tracker_bps(),
             down_bps: TRACKER_BPS,
             gives: true,
             nat: Nat::Open,
@@ -295,7 +295,7 @@ impl World {
                     Payload::Said(message) => self.hear(from, *message),
                     Payload::Told(message) => self.told(to, *message),
                     Payload::Frame(bytes) => {
-                        self.note_piece(to, &bytes);
+                        self.note_piece(from, to, &bytes);
                         let peer = self.peers[from as usize].id;
                         self.tell(to, Input::Frame { peer, bytes });
                     }
@@ -305,13 +305,17 @@ impl World {
     }
 
     /// What is measured when a frame reaches a viewer.
-    fn note_piece(&mut self, to: u32, frame: &bytes::Bytes) {
+    fn note_piece(&mut self, from: u32, to: u32, frame: &bytes::Bytes) {
         let Some(viewer) = self.peers[to as usize].viewer.as_mut() else { return };
         let Some(seq) = piece_seq(frame).filter(|_| is_proven(frame) && self.media.is_current(frame)) else {
             return;
         };
         let now = self.agenda.now();
         viewer.advance(now, &self.media);
+        let excluded = self.setup.scenario == Scenario::Capacity && from == TRACKER;
+        if excluded && now > viewer.visited + JOINING {
+            return;
+        }
         if viewer.held.insert(seq) {
             self.measure.arrived(now, seq, viewer.watching_since);
         }
@@ -347,6 +351,9 @@ impl World {
         let mut engine = self.engine(Role::Viewer, secret, Config::default(), number << 8 | 0xb1);
         if !traits.gives {
             engine.handle(self.timestamp(), Input::UploadCap(0.0));
+        }
+        if self.setup.baseline == Some(Baseline::Server) {
+            engine.handle(self.timestamp(), Input::Sharing(false));
         }
         self.add_host(traits.clone(), self.setup.loss_share() / 2.0);
         let place = self.add_peer(engine, Some(Viewer::new(traits, self.now())));
