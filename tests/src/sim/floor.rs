@@ -122,7 +122,8 @@ fn tree(setup: &Setup, members: &[Member], home: &[usize], piece_bytes: u32) -> 
     // When the next place below somebody is served, and how many more there are.
     let mut places = BinaryHeap::from([Reverse((0, SOURCE, SOURCE_COPIES))]);
     for child in home.iter().copied().chain(leaves) {
-        let Some((served, parent, left, others)) = best(setup, members, &mut places, child, piece_bytes) else {
+        let Some((served, parent, left, others)) = best(setup, members, &mut places, child, piece_bytes)
+        else {
             // More viewers than upload: the relay would serve them, at the source's side.
             children[SOURCE].push(child as u32);
             continue;

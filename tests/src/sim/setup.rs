@@ -212,8 +212,8 @@ impl Traits {
         let deal = |purpose, cards| dealt(setup.seed, purpose, number, cards);
         let uplink_x = uplink_x(deal(Purpose::Uplink, 10));
         let up_bps = ((uplink_x * REFERENCE_BPS as f64) as u64).max(UPLINK_OF_NONE_BPS);
-        let slow = setup.scenario == Scenario::SlowPeers
-            && (deal(Purpose::Slow, 100) as f64) < SLOW_SHARE * 100.0;
+        let slow =
+            setup.scenario == Scenario::SlowPeers && (deal(Purpose::Slow, 100) as f64) < SLOW_SHARE * 100.0;
         let down_x = if slow { DOWNLINK_SLOW_X } else { DOWNLINK_X.max(uplink_x) };
         // Three of ten have nothing to give; two more will not, and half do not in all.
         let refuses = setup.scenario == Scenario::Freeriders && (3..5).contains(&deal(Purpose::Uplink, 10));

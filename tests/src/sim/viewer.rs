@@ -70,9 +70,10 @@ impl Viewer {
         let numbers = media.chunk_numbers();
         // The chunk at which it starts was there.
         let mut next = self.next_due.unwrap_or_else(|| {
-            let from = numbers.clone().rev().find(|&number| {
-                media.chunk(number).is_some_and(|chunk| i64::from(chunk.time_ms) <= due_ms)
-            });
+            let from = numbers
+                .clone()
+                .rev()
+                .find(|&number| media.chunk(number).is_some_and(|chunk| i64::from(chunk.time_ms) <= due_ms));
             from.map_or(numbers.start, |from| from + 1)
         });
         next = next.max(numbers.start);

@@ -290,7 +290,9 @@ impl World {
         match delivery {
             Delivery::Drained(flow) => self.drained(flow),
             Delivery::Message(flow, payload) => {
-                let Some((from, to)) = self.network.flow(flow).map(|flow| (flow.from, flow.to)) else { return };
+                let Some((from, to)) = self.network.flow(flow).map(|flow| (flow.from, flow.to)) else {
+                    return;
+                };
                 match payload {
                     Payload::Said(message) => self.hear(from, *message),
                     Payload::Told(message) => self.told(to, *message),

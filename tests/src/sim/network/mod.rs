@@ -226,8 +226,7 @@ impl Network {
         let up = &mut self.hosts[flow.from as usize].up;
         let passage = up.carry(now, count, wire_bytes / count, wire_bytes);
         let last_bytes = wire_bytes / count;
-        let reach =
-            passage.done + flow.delay + self.hosts[flow.to as usize].down.serialisation(last_bytes);
+        let reach = passage.done + flow.delay + self.hosts[flow.to as usize].down.serialisation(last_bytes);
         let burst = Burst {
             flow: id,
             message,
@@ -422,3 +421,6 @@ fn spread(bits: u32, places: u32) -> u32 {
     }
     spread
 }
+
+#[cfg(test)]
+mod tests;
