@@ -44,7 +44,7 @@ impl<E> Agenda<E> {
     }
 
     /// The next event, to whose time the clock moves.
-    pub fn next(&mut self) -> Option<E> {
+    pub fn take(&mut self) -> Option<E> {
         let entry = self.heap.pop()?;
         self.now = entry.at;
         Some(entry.event)

@@ -20,21 +20,22 @@ const STEPS: u32 = 6;
 /// Finds the highest bitrate, and returns the figures of the run at it, or at the lowest one tried if none will do.
 pub fn search(setup: &Setup, mut run: impl FnMut(&Setup) -> Figures) -> Figures {
     let (mut low, mut high) = SEARCHED;
-    let mut found = None;
+    let mut found: Option<Figures> = None;
+    let mut failed = Figures::default();
     for _ in 0..STEPS {
         let middle = (low + high) / 2.0;
         let bitrate_bps = bitrate_at(setup, middle);
-        let mut figures = run(&Setup { bitrate_bps, ..setup.clone() });
-        figures.rate_efficiency = Some(f64::from(bitrate_bps) / bound_bps(setup, f64::from(bitrate_bps)));
+        let figures = run(&Setup { bitrate_bps, ..setup.clone() });
         if figures.on_time.is_some_and(|on_time| on_time >= ON_TIME) {
             low = middle;
-            found = Some(figures);
+            let rate_efficiency = f64::from(bitrate_bps) / bound_bps(setup, f64::from(bitrate_bps));
+            found = Some(Figures { rate_efficiency: Some(rate_efficiency), ..figures });
         } else {
             high = middle;
-            found.get_or_insert_with(|| Figures { rate_efficiency: None, ..figures });
+            failed = figures;
         }
     }
-    found.unwrap_or_default()
+    found.unwrap_or(failed)
 }
 
 /// The bitrate that is this share of its own bound, which grows with it as caps are multiples of the bitrate.

@@ -119,51 +119,57 @@ fn tree(setup: &Setup, members: &[Member], home: &[usize], piece_bytes: u32) -> 
     let mut interior = vec![false; members.len()];
     home.iter().for_each(|&who| interior[who] = true);
     let leaves = (1..members.len()).filter(|&who| !interior[who]);
-    // When the next place below somebody is served, and how many more there are.
-    let mut places = BinaryHeap::from([Reverse((0, SOURCE, SOURCE_COPIES))]);
+    let mut places = BinaryHeap::from([Reverse(Opening { served: 0, parent: SOURCE, left: SOURCE_COPIES })]);
     for child in home.iter().copied().chain(leaves) {
-        let Some((served, parent, left, others)) = best(setup, members, &mut places, child, piece_bytes)
-        else {
+        let Some((opening, arrived)) = take_best(setup, members, &mut places, child, piece_bytes) else {
             // More viewers than upload: the relay would serve them, at the source's side.
             children[SOURCE].push(child as u32);
             continue;
         };
-        places.extend(others);
+        let Opening { served, parent, left } = opening;
         children[parent].push(child as u32);
-        let sent = served.0 + members[parent].up.serialisation(piece_bytes);
         if left > 1 {
-            places.push(Reverse((sent, parent, left - 1)));
+            let served = served + members[parent].up.serialisation(piece_bytes);
+            places.push(Reverse(Opening { served, parent, left: left - 1 }));
         }
         if interior[child] {
-            places.push(Reverse((served.1, child, members[child].slots)));
+            places.push(Reverse(Opening { served: arrived, parent: child, left: members[child].slots }));
         }
     }
     children
 }
 
-type Slot = Reverse<(Micros, usize, usize)>;
+/// The next place below a parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Opening {
+    /// When it is served.
+    served: Micros,
+    parent: usize,
+    /// Places of this parent, this one included.
+    left: usize,
+}
 
-/// Of the places that are served next the one from which a piece reaches `child` first: when it is served and when
-/// it arrives, whose it is, how many are left, and the others.
-fn best(
+/// Takes, of the places that are served next, the one from which a piece reaches `child` first; and when that is.
+fn take_best(
     setup: &Setup,
     members: &[Member],
-    places: &mut BinaryHeap<Slot>,
+    places: &mut BinaryHeap<Reverse<Opening>>,
     child: usize,
     bytes: u32,
-) -> Option<((Micros, Micros), usize, usize, Vec<Slot>)> {
-    let mut compared: Vec<Slot> = (0..COMPARED).map_while(|_| places.pop()).collect();
-    let arrival = |&Reverse((served, parent, _)): &Slot| {
-        let distance = delay(setup.seed, members[parent].place, members[child].place);
-        served
-            + members[parent].up.serialisation(bytes)
-            + distance
-            + members[child].down.serialisation(PACKET_DATA_BYTES)
+) -> Option<(Opening, Micros)> {
+    let mut compared: Vec<Opening> =
+        (0..COMPARED).map_while(|_| places.pop()).map(|Reverse(opening)| opening).collect();
+    let arrival = |opening: &Opening| {
+        let parent = &members[opening.parent];
+        let on_the_way =
+            parent.up.serialisation(bytes) + delay(setup.seed, parent.place, members[child].place);
+        opening.served + on_the_way + members[child].down.serialisation(PACKET_DATA_BYTES)
     };
     let at = (0..compared.len()).min_by_key(|&at| arrival(&compared[at]))?;
-    let arrived = arrival(&compared[at]);
-    let Reverse((served, parent, left)) = compared.swap_remove(at);
-    Some(((served, arrived), parent, left, compared))
+    let best = compared.swap_remove(at);
+    places.extend(compared.into_iter().map(Reverse));
+    let arrived = arrival(&best);
+    Some((best, arrived))
 }
 
 /// Sends all pieces through the forest; how long each took to nearly all viewers.
@@ -180,7 +186,7 @@ fn send(
     for (piece, &(at, _)) in pieces.iter().enumerate() {
         agenda.at(at, (SOURCE, piece, true));
     }
-    while let Some((who, piece, through)) = agenda.next() {
+    while let Some((who, piece, through)) = agenda.take() {
         let (now, (published, bytes)) = (agenda.now(), pieces[piece]);
         if !through {
             let last = members[who].down.serialisation(PACKET_DATA_BYTES);

@@ -109,7 +109,7 @@ impl World {
     pub fn run(&mut self) {
         self.progress = Progress::new(self.setup.progress, self.end);
         let mut deliveries = Vec::new();
-        while let Some(event) = self.agenda.next() {
+        while let Some(event) = self.agenda.take() {
             if let Event::Net(motion) = event {
                 self.network.happen(&mut self.agenda, motion, &mut deliveries);
                 deliveries.drain(..).for_each(|delivery| self.delivered(delivery));

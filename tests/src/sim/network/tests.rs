@@ -41,7 +41,7 @@ impl Lab {
     fn run_until(&mut self, end: Micros) {
         let mut out = Vec::new();
         self.agenda.at(end, Event::End);
-        while let Some(event) = self.agenda.next() {
+        while let Some(event) = self.agenda.take() {
             let Event::Net(motion) = event else { return };
             self.network.happen(&mut self.agenda, motion, &mut out);
             for delivery in out.drain(..) {
@@ -146,7 +146,7 @@ fn what_waits_is_told_when_it_has_become_little() {
     assert!(lab.network.flow(flow).is_some_and(|flow| flow.unsent_bytes() > 40_000));
     let mut out = Vec::new();
     let mut drained = 0;
-    while let Some(Event::Net(motion)) = lab.agenda.next() {
+    while let Some(Event::Net(motion)) = lab.agenda.take() {
         lab.network.happen(&mut lab.agenda, motion, &mut out);
         drained += out.drain(..).filter(|delivery| matches!(delivery, Delivery::Drained(_))).count();
     }
