@@ -77,3 +77,11 @@ fn another_broadcast_of_the_same_source_is_played() {
     assert!((0.1..0.35).contains(&figures.rebuffer_ratio), "{}", figures.rebuffer_ratio);
     assert_eq!(figures.unverified_to_decoder, 0);
 }
+
+#[test]
+fn whole_segments_play_six_seconds_behind_and_the_server_carries_most() {
+    let figures = run(Setup { baseline: Some(Baseline::Segments), ..setup(Scenario::Steady, 30, 20) });
+    assert!((5.8..6.5).contains(&figures.lag_p50_s.unwrap()));
+    assert!((0.05..0.8).contains(&figures.offload.unwrap()));
+    assert!(figures.on_time.unwrap() > 0.95);
+}

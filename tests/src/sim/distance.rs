@@ -1,8 +1,10 @@
 //! How far hosts are from each other: the same for a pair whenever it is asked for.
 
+use crate::sim::access::Host;
 use crate::sim::agenda::Micros;
 use crate::sim::model::*;
 use crate::sim::random::{Random, mix};
+use crate::sim::world::TRACKER;
 
 /// A host, for measuring distances.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +17,14 @@ pub struct Place {
     pub region: Option<usize>,
     /// It is the tracker's machine.
     pub tracker: bool,
+}
+
+impl Place {
+    /// Of the host of this number.
+    pub fn of(hosts: &[Host], number: u32) -> Place {
+        let host = &hosts[number as usize];
+        Place { number, access: host.access, region: host.region, tracker: number == TRACKER }
+    }
 }
 
 /// One way between two hosts, access lines included.

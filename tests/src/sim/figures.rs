@@ -8,6 +8,7 @@ use crate::sim::floor::floor_s;
 use crate::sim::machine::Cost;
 use crate::sim::measure::percentile;
 use crate::sim::model::*;
+use crate::sim::setup::Setup;
 use crate::sim::world::{SOURCE, World};
 
 /// Bytes of an Ed25519 signature.
@@ -98,15 +99,24 @@ pub struct Figures {
     pub events: u64,
 }
 
+impl Figures {
+    /// Nothing but what was to be simulated.
+    pub fn of(setup: &Setup) -> Figures {
+        Figures {
+            scenario: setup.name(),
+            viewers: setup.viewers,
+            seed: setup.seed,
+            seconds: setup.seconds,
+            bitrate_bps: setup.bitrate_bps,
+            ..Figures::default()
+        }
+    }
+}
+
 impl World {
     /// The figures of a run that has ended.
     pub fn figures(&mut self, cost: Cost) -> Figures {
         let mut figures = Figures {
-            scenario: format!("{:?}", self.setup.scenario),
-            viewers: self.setup.viewers,
-            seed: self.setup.seed,
-            seconds: self.setup.seconds,
-            bitrate_bps: self.setup.bitrate_bps,
             supply_ratio: self.supply_ratio(),
             links_opened: ratio(self.measure.links_opened, self.measure.links_tried),
             unverified_to_decoder: self.measure.unverified_chunks,
@@ -114,7 +124,7 @@ impl World {
             violations: self.totals.violations,
             chunks_skipped: self.totals.chunks_skipped,
             events: self.events(),
-            ..Figures::default()
+            ..Figures::of(&self.setup)
         };
         self.timing(&mut figures);
         self.bytes(&mut figures);

@@ -23,6 +23,7 @@ pub mod payload;
 mod progress;
 pub mod random;
 pub mod screen;
+pub mod segments;
 pub mod setup;
 mod shell;
 pub mod slab;
@@ -37,6 +38,7 @@ pub use setup::{Baseline, Scenario, Setup};
 /// Runs a scenario. On a panic it says how to repeat it.
 pub fn run(setup: &Setup) -> Figures {
     match setup.scenario {
+        _ if setup.baseline == Some(Baseline::Segments) => segments::run(setup),
         Scenario::Capacity => capacity::search(setup, simulate),
         _ => simulate(setup),
     }

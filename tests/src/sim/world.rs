@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use swarm::{Config, Identity, Input, Role, Swarm, Timestamp};
 use wire::{PeerId, PeerSecret};
 
-use crate::sim::access::{Host, Nat, Pipe};
 use crate::sim::agenda::{Agenda, Micros};
 use crate::sim::distance::{Place, delay};
 use crate::sim::event::{Event, Incident};
@@ -181,7 +180,7 @@ impl World {
 
     fn add_tracker(&mut self) {
         let engine = self.relay_engine();
-        self.add_host(self.tracker_traits(), 0.0);
+        self.add_host(Traits::tracker(&self.setup), 0.0);
         self.add_peer(engine, None);
     }
 
@@ -189,25 +188,12 @@ impl World {
         let traits = Traits {
             up_bps: self.setup.source_uplink_bps(),
             down_bps: SOURCE_UPLINK_BPS * 2,
-            ..self.tracker_traits()
+            ..Traits::tracker(&self.setup)
         };
         self.add_host(traits, self.setup.loss_share() / 2.0);
         let engine = self.source_engine();
         self.add_peer(engine, None);
         self.publish_header();
-    }
-
-    fn tracker_traits(&self) -> Traits {
-        Traits {
-            up_bps: self.setup.tracker_bps(),
-            down_bps: TRACKER_BPS,
-            gives: true,
-            nat: Nat::Open,
-            access: ACCESS_DELAY.0,
-            region: self.setup.region_of_source(),
-            hidden: false,
-            lies: false,
-        }
     }
 
     fn source_engine(&self) -> Swarm {
@@ -223,16 +209,8 @@ impl World {
     }
 
     fn add_host(&mut self, traits: Traits, loss_share: f64) {
-        let place = self.network.hosts.len() as u64;
-        let random = Random::seeded(self.setup.seed);
-        self.network.hosts.push(Host {
-            up: Pipe::new(traits.up_bps, loss_share, random.fork(place << 8 | 0xa0)),
-            down: Pipe::new(traits.down_bps, loss_share, random.fork(place << 8 | 0xa1)),
-            access: traits.access,
-            region: traits.region,
-            nat: traits.nat,
-            gone: false,
-        });
+        let number = self.network.hosts.len() as u32;
+        self.network.hosts.push(traits.host(self.setup.seed, number, loss_share));
     }
 
     fn add_peer(&mut self, engine: Swarm, viewer: Option<Viewer>) -> u32 {
@@ -252,12 +230,9 @@ impl World {
         place
     }
 
-    /// One way between two hosts: the same for each pair whenever it is asked for.
+    /// One way between two hosts.
     pub(super) fn delay(&self, a: u32, b: u32) -> Micros {
-        let place = |number: u32| {
-            let host = &self.network.hosts[number as usize];
-            Place { number, access: host.access, region: host.region, tracker: number == TRACKER }
-        };
+        let place = |number| Place::of(&self.network.hosts, number);
         delay(self.setup.seed, place(a), place(b))
     }
 
@@ -296,6 +271,7 @@ impl World {
                 match payload {
                     Payload::Said(message) => self.hear(from, *message),
                     Payload::Told(message) => self.told(to, *message),
+                    Payload::Pull(_) => {}
                     Payload::Frame(bytes) => {
                         self.note_piece(from, to, &bytes);
                         let peer = self.peers[from as usize].id;
