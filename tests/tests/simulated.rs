@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A figure that is missing is a failure.
 
-use tests::sim::{self, Baseline, Figures, Scenario, Setup};
+use tests::sim::{self, Baseline, Figures, Scenario, Setup, trace};
 
 /// Runs a scenario, and prints how to repeat it, for the case that it is not as it should be.
 fn run(setup: Setup) -> Figures {
@@ -84,4 +84,28 @@ fn whole_segments_play_six_seconds_behind_and_the_server_carries_most() {
     assert!((5.8..6.5).contains(&figures.lag_p50_s.unwrap()));
     assert!((0.05..0.8).contains(&figures.offload.unwrap()));
     assert!(figures.on_time.unwrap() > 0.95);
+}
+
+#[test]
+fn a_trace_that_is_recorded_now_replays_decision_by_decision() {
+    let few = Setup { bitrate_bps: 300_000, ..setup(Scenario::Churn, 8, 5) };
+    let (_, recorded) = sim::record(&few, 3);
+    let recorded = recorded.unwrap();
+    let replayed = trace::replay(&recorded).unwrap();
+    assert!(replayed.now.chunks > 50, "{replayed:?}");
+    assert_eq!(replayed.now, replayed.then);
+}
+
+/// `cargo run --release -p tests --bin sim -- churn --viewers 8 --seconds 2 --bitrate 20000 --trace
+/// tests/tests/traces/churn.jsonl --trace-peer 3` wrote it. Its decisions may change with the engine, the media that
+/// comes out may not.
+const TRACE: &str = include_str!("traces/churn.jsonl");
+
+#[test]
+fn a_trace_of_the_past_still_plays_the_same_media() {
+    let replayed = trace::replay(TRACE).unwrap();
+    assert!(replayed.then.chunks > 50);
+    assert_eq!((replayed.now.media, replayed.now.chunks), (replayed.then.media, replayed.then.chunks));
+    let falsified = trace::replay(&trace::falsified(TRACE).unwrap()).unwrap();
+    assert_ne!(falsified.now.decisions, replayed.now.decisions, "a changed bit is noticed");
 }

@@ -28,6 +28,7 @@ pub mod setup;
 mod shell;
 pub mod slab;
 mod totals;
+pub mod trace;
 mod tracker;
 pub mod viewer;
 pub mod world;
@@ -53,6 +54,15 @@ fn simulate(setup: &Setup) -> Figures {
     let figures = world.figures(cost);
     drop(repeat);
     figures
+}
+
+/// Runs one simulation, and records what the viewer of this number was told; `None` if it never came.
+pub fn record(setup: &Setup, viewer: u64) -> (Figures, Option<String>) {
+    let cost = machine::Cost::start();
+    let mut world = world::World::new(setup);
+    world.record(viewer);
+    world.run();
+    (world.figures(cost), world.trace())
 }
 
 /// Says how to repeat a run that panics.

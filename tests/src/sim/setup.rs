@@ -215,7 +215,7 @@ impl Traits {
     pub fn tracker(setup: &Setup) -> Traits {
         Traits {
             up_bps: setup.tracker_bps(),
-            down_bps: TRACKER_BPS,
+            down_bps: setup.tracker_bps(),
             gives: true,
             nat: Nat::Open,
             access: ACCESS_DELAY.0,

@@ -22,6 +22,7 @@ use crate::sim::progress::Progress;
 use crate::sim::random::{Random, mix};
 use crate::sim::setup::{Baseline, Scenario, Setup, Traits};
 use crate::sim::totals::Totals;
+use crate::sim::trace::Recorder;
 use crate::sim::tracker::Tracker;
 use crate::sim::viewer::Viewer;
 
@@ -70,6 +71,9 @@ pub struct World {
     pub(super) random: Random,
     pub(super) attempts: u32,
     pub(super) sent_to: Vec<PeerId>,
+    pub(super) recorder: Option<Recorder>,
+    /// Which visitor's inputs are recorded.
+    recorded: Option<u64>,
     visits: u64,
     publishing: bool,
     end: Micros,
@@ -91,6 +95,8 @@ impl World {
             random: Random::seeded(setup.seed).fork(0x776f_726c),
             attempts: 0,
             sent_to: Vec::new(),
+            recorder: None,
+            recorded: None,
             visits: 0,
             publishing: false,
             end: 0,
@@ -102,6 +108,16 @@ impl World {
         world.add_source();
         world.plan();
         world
+    }
+
+    /// What the viewer of this number is told is to be recorded.
+    pub fn record(&mut self, viewer: u64) {
+        self.recorded = Some(viewer);
+    }
+
+    /// The recorded trace, when all is over; `None` if that viewer never came.
+    pub fn trace(&mut self) -> Option<String> {
+        self.recorder.take().map(Recorder::finish)
     }
 
     /// Runs to the end.
@@ -202,10 +218,16 @@ impl World {
     }
 
     pub(super) fn engine(&self, role: Role, secret: PeerSecret, config: Config, number: u64) -> Swarm {
-        let expected = Some(self.media.signer().channel());
-        let identity = Identity { role, secret, channel: "demo".into(), expected };
         let config = Config { proven: Some(is_proven), ..config };
-        Swarm::new(config, identity, mix(self.setup.seed ^ mix(number)))
+        Swarm::new(config, self.identity(role, secret), self.engine_seed(number))
+    }
+
+    fn identity(&self, role: Role, secret: PeerSecret) -> Identity {
+        Identity { role, secret, channel: "demo".into(), expected: Some(self.media.signer().channel()) }
+    }
+
+    fn engine_seed(&self, number: u64) -> u64 {
+        mix(self.setup.seed ^ mix(number))
     }
 
     fn add_host(&mut self, traits: Traits, loss_share: f64) {
@@ -326,15 +348,19 @@ impl World {
         let traits = self.setup.viewer(number);
         let mut draw = Random::seeded(self.setup.seed).fork(number << 8 | 0xb0);
         let secret = PeerSecret((u128::from(draw.bits()) << 64 | u128::from(draw.bits())).to_be_bytes());
-        let mut engine = self.engine(Role::Viewer, secret, Config::default(), number << 8 | 0xb1);
+        let engine = self.engine(Role::Viewer, secret, Config::default(), number << 8 | 0xb1);
+        self.add_host(traits.clone(), self.setup.loss_share() / 2.0);
+        let place = self.add_peer(engine, Some(Viewer::new(traits.clone(), self.now())));
+        if self.recorded == Some(number) {
+            let identity = self.identity(Role::Viewer, secret);
+            self.recorder = Some(Recorder::new(place, self.engine_seed(number << 8 | 0xb1), &identity));
+        }
         if !traits.gives {
-            engine.handle(self.timestamp(), Input::UploadCap(0.0));
+            self.feed(place, Input::UploadCap(0.0));
         }
         if self.setup.baseline == Some(Baseline::Server) {
-            engine.handle(self.timestamp(), Input::Sharing(false));
+            self.feed(place, Input::Sharing(false));
         }
-        self.add_host(traits.clone(), self.setup.loss_share() / 2.0);
-        let place = self.add_peer(engine, Some(Viewer::new(traits, self.now())));
         let round_trip = 2 * self.delay(place, TRACKER);
         self.agenda.after(PAGE_ROUND_TRIPS * round_trip + MODULE_START, Event::SessionOpens(place));
         self.agenda.after(MODULE_START + draw.below(LOOK_EVERY), Event::Look(place));
