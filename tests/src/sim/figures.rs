@@ -1,4 +1,4 @@
-//! What a simulation says in the end: one object, whose formulas are in `docs/swarm.md`.
+//! What a simulation says in the end: one object, whose formulas are in `docs/simulator.md`.
 
 use serde::Serialize;
 use swarm::RosterConfig;

@@ -1,7 +1,7 @@
 //! A swarm in simulated time: the real engines of source, relay and viewers, the real Roster and the real playout;
 //! only network, clocks, media and screens are made up. One thread, and everything follows from the seed.
 //!
-//! What is simulated and what is measured is explained in `docs/swarm.md`; every assumption is a constant in
+//! What is simulated and what is measured is explained in `docs/simulator.md`; every assumption is a constant in
 //! [`model`].
 
 pub mod access;
@@ -13,6 +13,7 @@ pub mod figures;
 pub mod floor;
 pub mod flow;
 pub mod held;
+mod incidents;
 mod links;
 pub mod machine;
 pub mod measure;

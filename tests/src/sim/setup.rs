@@ -7,7 +7,7 @@ use crate::sim::agenda::Micros;
 use crate::sim::model::*;
 use crate::sim::random::{Random, mix};
 
-/// A story. Details are in issue terms in `docs/swarm.md`, numbers in `model`.
+/// A story. Explained in `docs/simulator.md`; its numbers are in `model`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     /// Nothing happens.

@@ -35,7 +35,7 @@ struct Line {
 enum Told {
     SessionOpened,
     SessionClosed,
-    Told { message: FromTracker },
+    FromTracker { message: FromTracker },
     LinkOpened { peer: PeerId },
     LinkClosed { peer: PeerId },
     Frame { peer: PeerId, base64: String },
@@ -133,7 +133,7 @@ impl Told {
         Some(match input.clone() {
             Input::SessionOpened => Told::SessionOpened,
             Input::SessionClosed => Told::SessionClosed,
-            Input::Told(message) => Told::Told { message },
+            Input::Told(message) => Told::FromTracker { message },
             Input::LinkOpened { peer } => Told::LinkOpened { peer },
             Input::LinkClosed { peer } => Told::LinkClosed { peer },
             Input::Frame { peer, bytes } => Told::Frame { peer, base64: BASE64.encode(&bytes) },
@@ -151,7 +151,7 @@ impl Told {
         Ok(match self {
             Told::SessionOpened => Input::SessionOpened,
             Told::SessionClosed => Input::SessionClosed,
-            Told::Told { message } => Input::Told(message),
+            Told::FromTracker { message } => Input::Told(message),
             Told::LinkOpened { peer } => Input::LinkOpened { peer },
             Told::LinkClosed { peer } => Input::LinkClosed { peer },
             Told::Frame { peer, base64 } => {

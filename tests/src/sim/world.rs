@@ -1,6 +1,6 @@
 //! The simulated world: real engines, the real Roster and real playouts in one thread and one time. This file holds it
 //! together and lets things happen; what a peer's shell does is in `shell`, the tracker's in `tracker`, the making of
-//! links in `links`.
+//! links in `links`, what goes wrong in `incidents`.
 //!
 //! Everything follows from the seed: there is no other clock, no thread and no walk through a hash table.
 
@@ -75,7 +75,7 @@ pub struct World {
     /// Which visitor's inputs are recorded.
     recorded: Option<u64>,
     visits: u64,
-    publishing: bool,
+    pub(super) publishing: bool,
     end: Micros,
     progress: Progress,
 }
@@ -212,7 +212,7 @@ impl World {
         self.publish_header();
     }
 
-    fn source_engine(&self) -> Swarm {
+    pub(super) fn source_engine(&self) -> Swarm {
         let secret = self.media.signer().peer_secret();
         self.engine(Role::Source, secret, Config::default(), u64::from(SOURCE))
     }
@@ -337,7 +337,7 @@ impl World {
         }
     }
 
-    fn publish_header(&mut self) {
+    pub(super) fn publish_header(&mut self) {
         let (header, frame) = self.media.header();
         self.tell(SOURCE, Input::PublishStream(header, frame));
     }
@@ -368,70 +368,6 @@ impl World {
             let stay = draw.exponential(CHURN_SESSION_SECONDS) * SECOND as f64;
             self.agenda.after(stay as Micros, Event::Depart(place));
         }
-    }
-
-    /// A viewer is gone from one moment to the next. After a power cut nobody is told.
-    fn depart(&mut self, who: u32, power_cut: bool) {
-        self.collect(who);
-        let now = self.now();
-        let peer = &mut self.peers[who as usize];
-        peer.engine = None;
-        let Some(viewer) = peer.viewer.take() else { return };
-        if let Some(since) = viewer.watching_since {
-            self.measure.left(now, since, |seq| viewer.held.contains(seq));
-        }
-        self.network.hosts[who as usize].gone = true;
-        let notice = if power_cut { POWER_CUT_NOTICED } else { self.delay(who, TRACKER) };
-        self.agenda.after(notice, Event::SessionGone(who));
-        for link in std::mem::take(&mut self.peers[who as usize].links) {
-            let gone = Event::LinkGone { who: link.place, number: link.number, unopened: false };
-            self.agenda.after(SILENCE_NOTICED, gone);
-        }
-    }
-
-    fn incident(&mut self, incident: Incident) {
-        match incident {
-            Incident::MassDeparture => {
-                let mut viewers = self.viewers();
-                self.random.shuffle(&mut viewers);
-                viewers.truncate((viewers.len() as f64 * DEPARTING_SHARE) as usize);
-                viewers.into_iter().for_each(|who| self.depart(who, true));
-            }
-            Incident::TrackerDies => self.tracker_dies(),
-            Incident::TrackerReturns => self.tracker_returns(),
-            Incident::SourceDies => self.source_dies(),
-            Incident::SourceReturns => self.source_returns(),
-        }
-    }
-
-    fn source_dies(&mut self) {
-        self.publishing = false;
-        self.totals.add_source(&self.source_stats());
-        self.peers[SOURCE as usize].engine = None;
-        self.agenda.after(self.delay(SOURCE, TRACKER), Event::SessionGone(SOURCE));
-        for link in std::mem::take(&mut self.peers[SOURCE as usize].links) {
-            // A process that ends closes its links: the neighbors hear of it at once.
-            let gone = Event::LinkGone { who: link.place, number: link.number, unopened: false };
-            self.agenda.after(self.delay(SOURCE, link.place), gone);
-        }
-    }
-
-    fn source_returns(&mut self) {
-        let now = self.now();
-        self.media.restart(now);
-        self.measure.restart();
-        for peer in &mut self.peers {
-            if let Some(viewer) = &mut peer.viewer {
-                viewer.advance(now, &self.media);
-                viewer.restart();
-            }
-        }
-        let engine = self.source_engine();
-        self.peers[SOURCE as usize].engine = Some(Box::new(engine));
-        self.totals.source_before = Default::default();
-        self.publishing = true;
-        self.publish_header();
-        self.session_opens(SOURCE);
     }
 
     /// Places of the viewers that are there.
