@@ -53,6 +53,10 @@ pub struct Figures {
     pub on_time: Option<f64>,
     /// The same at those who pass media on.
     pub on_time_givers: Option<f64>,
+    /// Pieces that came after they had been due, of all due.
+    pub missed_late: f64,
+    /// Pieces that had been due and never came, of all due.
+    pub missed_never: f64,
     /// Time standing still / time watched, after the first picture.
     pub rebuffer_ratio: f64,
     /// Longest stall of each viewer, 99th percentile over viewers.
@@ -145,6 +149,9 @@ impl World {
         figures.first_frame_p95_s = percentile(&mut totals.first_frames[after], 0.95);
         figures.on_time = totals.due.fraction();
         figures.on_time_givers = totals.due_givers.fraction();
+        let missed = totals.due.all - totals.due.part;
+        figures.missed_late = ratio(totals.late.min(missed), totals.due.all);
+        figures.missed_never = ratio(missed.saturating_sub(totals.late), totals.due.all);
         figures.rebuffer_ratio = ratio(totals.stalled, totals.watched);
         let ms = |seconds: Option<f64>| seconds.unwrap_or(0.0) * 1e3;
         figures.stall_p99_ms = ms(percentile(&mut totals.longest, 0.99));

@@ -316,7 +316,7 @@ impl World {
         if excluded && now > viewer.visited + JOINING {
             return;
         }
-        if viewer.held.insert(seq) {
+        if viewer.take(seq) {
             self.measure.arrived(now, seq, viewer.watching_since);
         }
     }
