@@ -1,3 +1,3 @@
-//! What spans crates: browser scenarios, a network on one machine, a peer that lies. This library is empty; see the folders beside it.
+//! What spans crates: the simulator. Browser scenarios, a network on one machine and a peer that lies are beside it.
 
 pub mod sim;

@@ -1,7 +1,10 @@
 //! Simulates a swarm and says how it went. See `tests::sim`.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
 use clap::Parser;
-use tests::sim::{self, Baseline, Scenario, Setup};
+use tests::sim::{self, Baseline, Figures, Scenario, Setup};
 
 /// Simulates a swarm: the real engines in a made-up network.
 #[derive(Debug, Parser)]
@@ -26,6 +29,12 @@ struct Options {
     /// Another way of distribution, to compare with.
     #[arg(long)]
     baseline: Option<Baseline>,
+    /// Write what one viewer's engine is told to this file, so that it can be replayed.
+    #[arg(long, requires = "trace_peer")]
+    trace: Option<PathBuf>,
+    /// Which viewer, counted from 0 in the order of their coming.
+    #[arg(long, requires = "trace")]
+    trace_peer: Option<u64>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -41,7 +50,11 @@ fn main() -> anyhow::Result<()> {
         progress: true,
         ..Setup::new(options.scenario, options.viewers, options.seed)
     };
-    let figures = serde_json::to_value(sim::run(&setup))?;
+    let figures = match options.trace.zip(options.trace_peer) {
+        Some((file, viewer)) => record(&setup, &file, viewer)?,
+        None => sim::run(&setup),
+    };
+    let figures = serde_json::to_value(figures)?;
     if options.json {
         println!("{figures}");
     } else {
@@ -50,4 +63,11 @@ fn main() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn record(setup: &Setup, file: &Path, viewer: u64) -> anyhow::Result<Figures> {
+    let (figures, trace) = sim::record(setup, viewer);
+    let trace = trace.with_context(|| format!("viewer {viewer} never came"))?;
+    std::fs::write(file, trace).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(figures)
 }

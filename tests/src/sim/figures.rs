@@ -1,10 +1,14 @@
-//! What a simulation says in the end: one object, whose formulas are in `docs/swarm.md`.
+//! What a simulation says in the end: one object, whose formulas are in `docs/simulator.md`.
 
 use serde::Serialize;
+use swarm::RosterConfig;
 
+use crate::sim::access::Nat;
+use crate::sim::floor::floor_s;
 use crate::sim::machine::Cost;
 use crate::sim::measure::percentile;
 use crate::sim::model::*;
+use crate::sim::setup::Setup;
 use crate::sim::world::{SOURCE, World};
 
 /// Bytes of an Ed25519 signature.
@@ -49,6 +53,10 @@ pub struct Figures {
     pub on_time: Option<f64>,
     /// The same at those who pass media on.
     pub on_time_givers: Option<f64>,
+    /// Pieces that came after they had been due, of all due.
+    pub missed_late: f64,
+    /// Pieces that had been due and never came, of all due.
+    pub missed_never: f64,
     /// Time standing still / time watched, after the first picture.
     pub rebuffer_ratio: f64,
     /// Longest stall of each viewer, 99th percentile over viewers.
@@ -95,15 +103,24 @@ pub struct Figures {
     pub events: u64,
 }
 
+impl Figures {
+    /// Nothing but what was to be simulated.
+    pub fn of(setup: &Setup) -> Figures {
+        Figures {
+            scenario: setup.name(),
+            viewers: setup.viewers,
+            seed: setup.seed,
+            seconds: setup.seconds,
+            bitrate_bps: setup.bitrate_bps,
+            ..Figures::default()
+        }
+    }
+}
+
 impl World {
     /// The figures of a run that has ended.
     pub fn figures(&mut self, cost: Cost) -> Figures {
         let mut figures = Figures {
-            scenario: format!("{:?}", self.setup.scenario),
-            viewers: self.setup.viewers,
-            seed: self.setup.seed,
-            seconds: self.setup.seconds,
-            bitrate_bps: self.setup.bitrate_bps,
             supply_ratio: self.supply_ratio(),
             links_opened: ratio(self.measure.links_opened, self.measure.links_tried),
             unverified_to_decoder: self.measure.unverified_chunks,
@@ -111,11 +128,13 @@ impl World {
             violations: self.totals.violations,
             chunks_skipped: self.totals.chunks_skipped,
             events: self.events(),
-            ..Figures::default()
+            ..Figures::of(&self.setup)
         };
         self.timing(&mut figures);
         self.bytes(&mut figures);
         self.cost(&mut figures, &cost);
+        figures.offload_ceiling = Some(self.offload_ceiling());
+        figures.floor_s = floor_s(&self.setup);
         figures
     }
 
@@ -130,6 +149,9 @@ impl World {
         figures.first_frame_p95_s = percentile(&mut totals.first_frames[after], 0.95);
         figures.on_time = totals.due.fraction();
         figures.on_time_givers = totals.due_givers.fraction();
+        let missed = totals.due.all - totals.due.part;
+        figures.missed_late = ratio(totals.late.min(missed), totals.due.all);
+        figures.missed_never = ratio(missed.saturating_sub(totals.late), totals.due.all);
         figures.rebuffer_ratio = ratio(totals.stalled, totals.watched);
         let ms = |seconds: Option<f64>| seconds.unwrap_or(0.0) * 1e3;
         figures.stall_p99_ms = ms(percentile(&mut totals.longest, 0.99));
@@ -163,6 +185,19 @@ impl World {
         figures.wall_s = cost.wall_s();
         figures.cpu_us_per_peer_second = cost.cpu_us() as f64 / peer_seconds.max(1.0);
         figures.bytes_per_peer = cost.memory_bytes() as f64 / self.setup.viewers.max(1) as f64;
+    }
+
+    /// What the source sends to viewers is not offloaded, nor can be what those need who cannot be linked, or what is
+    /// lacking of upload. Repairs can all come from neighbors: their part is 0.
+    fn offload_ceiling(&self) -> f64 {
+        let viewers = self.setup.viewers as f64;
+        let config = RosterConfig::default();
+        let small = self.setup.viewers < config.large;
+        let copies = if small { config.copies_small } else { config.copies_large } as f64;
+        let unlinkable = |number| self.setup.viewer(number).nat == Nat::NoUdp;
+        let unreachable = (0..self.setup.viewers as u64).filter(|&number| unlinkable(number)).count();
+        let shortfall = (1.0 - copies / viewers - self.supply_ratio()).max(0.0);
+        1.0 - (copies / viewers + (unreachable as f64 / viewers).max(shortfall)).min(1.0)
     }
 
     /// Upload of those who give, as far as their cap lets them, of what all viewers together need.

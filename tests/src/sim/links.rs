@@ -57,10 +57,7 @@ impl World {
 
     /// Tells an engine that is being asked for its decisions already.
     fn note(&mut self, who: u32, input: Input) {
-        let now = self.timestamp();
-        if let Some(engine) = self.peers[who as usize].engine.as_mut() {
-            engine.handle(now, input);
-        }
+        self.feed(who, input);
     }
 
     /// Takes what the other side of a link made.

@@ -1,5 +1,5 @@
 //! What is measured while a simulation runs: how far each piece has come, lags, and counts. Formulas are in
-//! `docs/swarm.md`; what becomes of them is in `figures`.
+//! `docs/simulator.md`; what becomes of them is in `figures`.
 
 use std::collections::VecDeque;
 

@@ -138,8 +138,12 @@ impl Media {
         let bytes = self.draw(keyframe);
         let sizes = cut(bytes.len(), self.stripes).unwrap_or_default();
         let time_ms = (self.live_ms(now) - CHUNK_MS as i64).max(0) as u32;
-        let record =
-            ChunkRecord { time_ms, first_seq: self.next_seq, count: sizes.len() as u16, bytes: bytes.clone() };
+        let record = ChunkRecord {
+            time_ms,
+            first_seq: self.next_seq,
+            count: sizes.len() as u16,
+            bytes: bytes.clone(),
+        };
         let mut rest = bytes;
         let mut pieces = Vec::with_capacity(sizes.len());
         for (&size, index) in sizes.iter().zip(0u16..) {

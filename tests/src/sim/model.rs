@@ -48,6 +48,8 @@ pub const SOURCE_UPLINK_BPS: u64 = 20_000_000;
 pub const WEAK_SOURCE_X: f64 = 1.3;
 /// The tracker's machine.
 pub const TRACKER_BPS: u64 = 1_000_000_000;
+/// A server that serves everybody has so many times the line that it needs.
+pub const SERVER_LINE_X: u64 = 2;
 
 // Distance. All one-way times; a round trip between two viewers takes 20 to 150 ms.
 
@@ -57,6 +59,8 @@ pub const ACCESS_DELAY: (Micros, Micros) = (2_500, 7_500);
 pub const BACKBONE_DELAY: (Micros, Micros) = (5 * MS, 60 * MS);
 /// Between an access line and the tracker: a round trip takes 20 to 60 ms.
 pub const TRACKER_DELAY: (Micros, Micros) = (7_500, 22_500);
+/// The tracker's own part of that.
+pub const TRACKER_ACCESS: Micros = 2_500;
 /// Spread around the delay between two regions.
 pub const REGION_SPREAD: (Micros, Micros) = (2 * MS, 15 * MS);
 /// Round trips between cloud regions of Frankfurt, Virginia, São Paulo, Mumbai and Sydney, in milliseconds.
@@ -181,6 +185,8 @@ pub const SETTLING: Micros = 10 * SECOND;
 pub const INCIDENT_AFTER: Micros = 5 * SECOND;
 /// Length of a viewer's session in `churn`, on average.
 pub const CHURN_SESSION_SECONDS: f64 = 60.0;
+/// In `capacity`, the first part of a session in which the relay may serve.
+pub const JOINING: Micros = 10 * SECOND;
 /// How long the tracker is away in `tracker-down`.
 pub const TRACKER_AWAY: Micros = 60 * SECOND;
 /// How long the source is away in `source-restart`.

@@ -21,6 +21,32 @@ pub enum Payload {
     Said(Box<FromPeer>),
     /// From the tracker to a peer.
     Told(Box<FromTracker>),
+    /// Of the baseline that pulls whole segments.
+    Pull(Pull),
+}
+
+/// Messages of peers and servers that exchange whole segments.
+#[derive(Debug, Clone, Copy)]
+pub enum Pull {
+    /// Which segments are there?
+    List,
+    /// So many.
+    Listed(u32),
+    /// I have this one.
+    Have(u32),
+    /// Send me this one.
+    Ask(u32),
+    /// I cannot.
+    Refuse(u32),
+    /// A part of it.
+    Part {
+        /// The segment.
+        segment: u32,
+        /// Its size.
+        bytes: u32,
+        /// Whether the segment ends with it.
+        last: bool,
+    },
 }
 
 impl Payload {
@@ -30,6 +56,10 @@ impl Payload {
             Payload::Frame(frame) => frame.len() as u32,
             Payload::Said(message) => said_bytes(message),
             Payload::Told(message) => told_bytes(message),
+            Payload::Pull(Pull::Part { bytes, .. }) => *bytes,
+            // A request with its headers, a playlist.
+            Payload::Pull(Pull::Listed(_)) => LONG_BYTES,
+            Payload::Pull(_) => SHORT_BYTES,
         }
     }
 }

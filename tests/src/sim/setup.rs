@@ -2,12 +2,12 @@
 
 use clap::ValueEnum;
 
-use crate::sim::access::Nat;
+use crate::sim::access::{Host, Nat, Pipe};
 use crate::sim::agenda::Micros;
 use crate::sim::model::*;
 use crate::sim::random::{Random, mix};
 
-/// A story. Details are in issue terms in `docs/swarm.md`, numbers in `model`.
+/// A story. Explained in `docs/simulator.md`; its numbers are in `model`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     /// Nothing happens.
@@ -86,24 +86,27 @@ impl Setup {
         }
     }
 
-    /// The command that repeats this run.
-    pub fn command(&self) -> String {
-        let name = self.scenario.to_possible_value().map(|value| value.get_name().to_owned());
-        let mut command = format!(
-            "cargo run --release -p tests --bin sim -- {} --viewers {} --seconds {} --seed {} --bitrate {}",
-            name.unwrap_or_default(),
-            self.viewers,
-            self.seconds,
-            self.seed,
-            self.bitrate_bps
-        );
+    /// The scenario, and what is different about it.
+    pub fn name(&self) -> String {
+        let scenario = self.scenario.to_possible_value();
+        let mut name = scenario.map(|value| value.get_name().to_owned()).unwrap_or_default();
         if self.churn {
-            command.push_str(" --churn");
+            name.push_str(" --churn");
         }
         if let Some(baseline) = self.baseline.and_then(|baseline| baseline.to_possible_value()) {
-            command.push_str(&format!(" --baseline {}", baseline.get_name()));
+            name.push_str(&format!(" --baseline {}", baseline.get_name()));
         }
-        command
+        name
+    }
+
+    /// The command that repeats this run.
+    pub fn command(&self) -> String {
+        let Setup { viewers, seconds, seed, bitrate_bps, .. } = self;
+        let name = self.name();
+        format!(
+            "cargo run --release -p tests --bin sim -- {name} --viewers {viewers} --seconds {seconds} \
+             --seed {seed} --bitrate {bitrate_bps}"
+        )
     }
 
     /// Whether viewers come and go.
@@ -122,6 +125,17 @@ impl Setup {
             Scenario::WeakSource => (f64::from(self.bitrate_bps) * WEAK_SOURCE_X) as u64,
             _ => SOURCE_UPLINK_BPS,
         }
+    }
+
+    /// What the tracker's machine can send. A server that serves everybody has a line for it.
+    pub fn tracker_bps(&self) -> u64 {
+        let everybody = self.viewers as u64 * u64::from(self.bitrate_bps) * SERVER_LINE_X;
+        if self.baseline.is_some() { TRACKER_BPS.max(everybody) } else { TRACKER_BPS }
+    }
+
+    /// Region of source and tracker, where there are regions.
+    pub fn region_of_source(&self) -> Option<usize> {
+        (self.scenario == Scenario::World).then_some(0)
     }
 
     /// Stripes of the broadcast.
@@ -171,9 +185,9 @@ pub struct Traits {
     pub up_bps: u64,
     /// Downlink.
     pub down_bps: u64,
-    /// Passes media on.
+    /// Passes media on: its line has something to spare, and its owner wants to.
     pub gives: bool,
-    /// Its line has nothing to spare, or its owner does not want to.
+    /// Behind which kind of NAT.
     pub nat: Nat,
     /// One way through its access line.
     pub access: Micros,
@@ -197,12 +211,40 @@ enum Purpose {
 }
 
 impl Traits {
+    /// The tracker's machine.
+    pub fn tracker(setup: &Setup) -> Traits {
+        Traits {
+            up_bps: setup.tracker_bps(),
+            down_bps: setup.tracker_bps(),
+            gives: true,
+            nat: Nat::Open,
+            access: ACCESS_DELAY.0,
+            region: setup.region_of_source(),
+            hidden: false,
+            lies: false,
+        }
+    }
+
+    /// A host of this number in such circumstances, of whose packets each way loses so many.
+    pub fn host(&self, seed: u64, number: u32, loss_share: f64) -> Host {
+        let random = Random::seeded(seed);
+        let number = u64::from(number);
+        Host {
+            up: Pipe::new(self.up_bps, loss_share, random.fork(number << 8 | 0xa0)),
+            down: Pipe::new(self.down_bps, loss_share, random.fork(number << 8 | 0xa1)),
+            access: self.access,
+            region: self.region,
+            nat: self.nat,
+            gone: false,
+        }
+    }
+
     fn draw(setup: &Setup, number: u64) -> Traits {
         let deal = |purpose, cards| dealt(setup.seed, purpose, number, cards);
         let uplink_x = uplink_x(deal(Purpose::Uplink, 10));
         let up_bps = ((uplink_x * REFERENCE_BPS as f64) as u64).max(UPLINK_OF_NONE_BPS);
-        let slow = setup.scenario == Scenario::SlowPeers
-            && (deal(Purpose::Slow, 100) as f64) < SLOW_SHARE * 100.0;
+        let slow =
+            setup.scenario == Scenario::SlowPeers && (deal(Purpose::Slow, 100) as f64) < SLOW_SHARE * 100.0;
         let down_x = if slow { DOWNLINK_SLOW_X } else { DOWNLINK_X.max(uplink_x) };
         // Three of ten have nothing to give; two more will not, and half do not in all.
         let refuses = setup.scenario == Scenario::Freeriders && (3..5).contains(&deal(Purpose::Uplink, 10));

@@ -16,10 +16,21 @@ use crate::sim::world::{SOURCE, Session, TRACKER, World};
 impl World {
     /// Tells a peer's engine, and does what it decides.
     pub(super) fn tell(&mut self, who: u32, input: Input) {
-        let now = self.timestamp();
-        let Some(engine) = self.peers[who as usize].engine.as_mut() else { return };
-        engine.handle(now, input);
+        if !self.feed(who, input) {
+            return;
+        }
         if who == TRACKER { self.work() } else { self.act(who) }
+    }
+
+    /// Tells a peer's engine, and leaves its decisions for later. Whether there is an engine.
+    pub(super) fn feed(&mut self, who: u32, input: Input) -> bool {
+        let now = self.timestamp();
+        let Some(engine) = self.peers[who as usize].engine.as_mut() else { return false };
+        if let Some(recorder) = self.recorder.as_mut().filter(|recorder| recorder.who == who) {
+            recorder.told(now, &input);
+        }
+        engine.handle(now, input);
+        true
     }
 
     pub(super) fn told(&mut self, who: u32, message: FromTracker) {
@@ -33,7 +44,6 @@ impl World {
     /// Carries out decisions until there are none left.
     fn act(&mut self, who: u32) {
         let mut sent_to = std::mem::take(&mut self.sent_to);
-        let now = self.timestamp();
         loop {
             while let Some(output) = self.peers[who as usize].engine.as_mut().and_then(|e| e.poll_output()) {
                 self.carry_out(who, output, &mut sent_to);
@@ -43,9 +53,7 @@ impl World {
             }
             for peer in sent_to.drain(..) {
                 let bytes = self.queued(who, peer);
-                if let Some(engine) = self.peers[who as usize].engine.as_mut() {
-                    engine.handle(now, Input::Queued { peer, bytes });
-                }
+                self.feed(who, Input::Queued { peer, bytes });
             }
         }
         self.sent_to = sent_to;
@@ -53,6 +61,9 @@ impl World {
     }
 
     fn carry_out(&mut self, who: u32, output: Output, sent_to: &mut Vec<PeerId>) {
+        if let Some(recorder) = self.recorder.as_mut().filter(|recorder| recorder.who == who) {
+            recorder.decided(&output);
+        }
         match output {
             Output::Send { peer, lane, frame } => {
                 if !sent_to.contains(&peer) {

@@ -25,6 +25,8 @@ pub(super) struct Totals {
     pub(super) relay_sent: u64,
     pub(super) due: Share,
     pub(super) due_givers: Share,
+    /// Pieces that came when they had been due.
+    pub(super) late: u64,
     pub(super) watched: Micros,
     pub(super) stalled: Micros,
     pub(super) stalls: u64,
@@ -82,6 +84,7 @@ impl Totals {
             self.longest_veterans.push(tally.longest);
         }
         self.due.add(viewer.due);
+        self.late += viewer.late;
         if viewer.traits.gives {
             self.due_givers.add(viewer.due);
         }

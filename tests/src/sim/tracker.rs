@@ -40,13 +40,13 @@ impl Tracker {
 }
 
 impl World {
-    /// A relay has a budget instead of a viewer's caps; here it has none but its line.
+    /// A relay has a budget instead of a viewer's caps; here that is its line.
     pub(super) fn relay_engine(&self) -> Swarm {
         let config = Config {
             links_max: usize::MAX,
             link_creations_per_hour: usize::MAX,
             upload_cap_x: f32::MAX,
-            egress_max_bps: Some(TRACKER_BPS),
+            egress_max_bps: Some(self.setup.tracker_bps()),
             ..Config::default()
         };
         self.engine(Role::Relay, PeerSecret([1; 16]), config, u64::from(TRACKER))

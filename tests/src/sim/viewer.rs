@@ -28,8 +28,12 @@ pub struct Viewer {
     pub before: Stats,
     /// First chunk whose deadline has not come.
     next_due: Option<u32>,
+    /// Pieces below this one have been due.
+    due_below: u32,
     /// Pieces due, and held by then, since measuring began.
     pub due: Share,
+    /// Pieces that came when they had been due.
+    pub late: u64,
 }
 
 impl Viewer {
@@ -44,7 +48,9 @@ impl Viewer {
             watching_since: None,
             before: Stats::default(),
             next_due: None,
+            due_below: 0,
             due: Share::default(),
+            late: 0,
         }
     }
 
@@ -55,12 +61,21 @@ impl Viewer {
         self.veteran = true;
         self.before = stats;
         self.due = Share::default();
+        self.late = 0;
     }
 
     /// Another broadcast.
     pub fn restart(&mut self) {
         self.held = Held::default();
         self.next_due = None;
+        self.due_below = 0;
+    }
+
+    /// A piece has come. Whether it was not held before.
+    pub fn take(&mut self, seq: u32) -> bool {
+        let new = self.held.insert(seq);
+        self.late += u64::from(new && seq < self.due_below && self.due.all > 0);
+        new
     }
 
     /// Plays up to now, and judges what was due by then.
@@ -70,14 +85,16 @@ impl Viewer {
         let numbers = media.chunk_numbers();
         // The chunk at which it starts was there.
         let mut next = self.next_due.unwrap_or_else(|| {
-            let from = numbers.clone().rev().find(|&number| {
-                media.chunk(number).is_some_and(|chunk| i64::from(chunk.time_ms) <= due_ms)
-            });
+            let from = numbers
+                .clone()
+                .rev()
+                .find(|&number| media.chunk(number).is_some_and(|chunk| i64::from(chunk.time_ms) <= due_ms));
             from.map_or(numbers.start, |from| from + 1)
         });
         next = next.max(numbers.start);
         while let Some(chunk) = media.chunk(next).filter(|chunk| i64::from(chunk.time_ms) <= due_ms) {
             let pieces = chunk.first_seq..chunk.first_seq + u32::from(chunk.count);
+            self.due_below = pieces.end;
             let all = pieces.len() as u64;
             let part = pieces.filter(|&seq| self.held.contains(seq)).count() as u64;
             self.due.add(Share { part, all });

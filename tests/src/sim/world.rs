@@ -1,6 +1,6 @@
 //! The simulated world: real engines, the real Roster and real playouts in one thread and one time. This file holds it
 //! together and lets things happen; what a peer's shell does is in `shell`, the tracker's in `tracker`, the making of
-//! links in `links`.
+//! links in `links`, what goes wrong in `incidents`.
 //!
 //! Everything follows from the seed: there is no other clock, no thread and no walk through a hash table.
 
@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use swarm::{Config, Identity, Input, Role, Swarm, Timestamp};
 use wire::{PeerId, PeerSecret};
 
-use crate::sim::access::{Host, Nat, Pipe};
 use crate::sim::agenda::{Agenda, Micros};
+use crate::sim::distance::{Place, delay};
 use crate::sim::event::{Event, Incident};
 use crate::sim::links::LinkEnd;
 use crate::sim::measure::Measure;
@@ -20,8 +20,9 @@ use crate::sim::network::{Delivery, FlowId, Network};
 use crate::sim::payload::{Payload, piece_seq};
 use crate::sim::progress::Progress;
 use crate::sim::random::{Random, mix};
-use crate::sim::setup::{Scenario, Setup, Traits};
+use crate::sim::setup::{Baseline, Scenario, Setup, Traits};
 use crate::sim::totals::Totals;
+use crate::sim::trace::Recorder;
 use crate::sim::tracker::Tracker;
 use crate::sim::viewer::Viewer;
 
@@ -70,8 +71,11 @@ pub struct World {
     pub(super) random: Random,
     pub(super) attempts: u32,
     pub(super) sent_to: Vec<PeerId>,
+    pub(super) recorder: Option<Recorder>,
+    /// Which visitor's inputs are recorded.
+    recorded: Option<u64>,
     visits: u64,
-    publishing: bool,
+    pub(super) publishing: bool,
     end: Micros,
     progress: Progress,
 }
@@ -91,6 +95,8 @@ impl World {
             random: Random::seeded(setup.seed).fork(0x776f_726c),
             attempts: 0,
             sent_to: Vec::new(),
+            recorder: None,
+            recorded: None,
             visits: 0,
             publishing: false,
             end: 0,
@@ -104,11 +110,21 @@ impl World {
         world
     }
 
+    /// What the viewer of this number is told is to be recorded.
+    pub fn record(&mut self, viewer: u64) {
+        self.recorded = Some(viewer);
+    }
+
+    /// The recorded trace, when all is over; `None` if that viewer never came.
+    pub fn trace(&mut self) -> Option<String> {
+        self.recorder.take().map(Recorder::finish)
+    }
+
     /// Runs to the end.
     pub fn run(&mut self) {
         self.progress = Progress::new(self.setup.progress, self.end);
         let mut deliveries = Vec::new();
-        while let Some(event) = self.agenda.next() {
+        while let Some(event) = self.agenda.take() {
             if let Event::Net(motion) = event {
                 self.network.happen(&mut self.agenda, motion, &mut deliveries);
                 deliveries.drain(..).for_each(|delivery| self.delivered(delivery));
@@ -180,7 +196,7 @@ impl World {
 
     fn add_tracker(&mut self) {
         let engine = self.relay_engine();
-        self.add_host(self.tracker_traits(), 0.0);
+        self.add_host(Traits::tracker(&self.setup), 0.0);
         self.add_peer(engine, None);
     }
 
@@ -188,7 +204,7 @@ impl World {
         let traits = Traits {
             up_bps: self.setup.source_uplink_bps(),
             down_bps: SOURCE_UPLINK_BPS * 2,
-            ..self.tracker_traits()
+            ..Traits::tracker(&self.setup)
         };
         self.add_host(traits, self.setup.loss_share() / 2.0);
         let engine = self.source_engine();
@@ -196,42 +212,27 @@ impl World {
         self.publish_header();
     }
 
-    fn tracker_traits(&self) -> Traits {
-        Traits {
-            up_bps: TRACKER_BPS,
-            down_bps: TRACKER_BPS,
-            gives: true,
-            nat: Nat::Open,
-            access: ACCESS_DELAY.0,
-            region: (self.setup.scenario == Scenario::World).then_some(0),
-            hidden: false,
-            lies: false,
-        }
-    }
-
-    fn source_engine(&self) -> Swarm {
+    pub(super) fn source_engine(&self) -> Swarm {
         let secret = self.media.signer().peer_secret();
         self.engine(Role::Source, secret, Config::default(), u64::from(SOURCE))
     }
 
     pub(super) fn engine(&self, role: Role, secret: PeerSecret, config: Config, number: u64) -> Swarm {
-        let expected = Some(self.media.signer().channel());
-        let identity = Identity { role, secret, channel: "demo".into(), expected };
         let config = Config { proven: Some(is_proven), ..config };
-        Swarm::new(config, identity, mix(self.setup.seed ^ mix(number)))
+        Swarm::new(config, self.identity(role, secret), self.engine_seed(number))
+    }
+
+    fn identity(&self, role: Role, secret: PeerSecret) -> Identity {
+        Identity { role, secret, channel: "demo".into(), expected: Some(self.media.signer().channel()) }
+    }
+
+    fn engine_seed(&self, number: u64) -> u64 {
+        mix(self.setup.seed ^ mix(number))
     }
 
     fn add_host(&mut self, traits: Traits, loss_share: f64) {
-        let place = self.network.hosts.len() as u64;
-        let random = Random::seeded(self.setup.seed);
-        self.network.hosts.push(Host {
-            up: Pipe::new(traits.up_bps, loss_share, random.fork(place << 8 | 0xa0)),
-            down: Pipe::new(traits.down_bps, loss_share, random.fork(place << 8 | 0xa1)),
-            access: traits.access,
-            region: traits.region,
-            nat: traits.nat,
-            gone: false,
-        });
+        let number = self.network.hosts.len() as u32;
+        self.network.hosts.push(traits.host(self.setup.seed, number, loss_share));
     }
 
     fn add_peer(&mut self, engine: Swarm, viewer: Option<Viewer>) -> u32 {
@@ -251,20 +252,10 @@ impl World {
         place
     }
 
-    /// One way between two hosts: the same for each pair whenever it is asked for.
+    /// One way between two hosts.
     pub(super) fn delay(&self, a: u32, b: u32) -> Micros {
-        let (from, to) = (&self.network.hosts[a as usize], &self.network.hosts[b as usize]);
-        let pair = u64::from(a.min(b)) << 32 | u64::from(a.max(b));
-        let mut draw = Random::seeded(self.setup.seed).fork(mix(pair));
-        let within = if a == TRACKER || b == TRACKER { TRACKER_DELAY } else { BACKBONE_DELAY };
-        match (from.region, to.region) {
-            (Some(from_region), Some(to_region)) => {
-                let between = REGION_ROUND_TRIP_MS[from_region][to_region] * MS / 2;
-                from.access + to.access + between + draw.between(REGION_SPREAD.0, REGION_SPREAD.1)
-            }
-            _ if a == TRACKER || b == TRACKER => draw.between(within.0, within.1) + ACCESS_DELAY.0,
-            _ => from.access + to.access + draw.between(within.0, within.1),
-        }
+        let place = |number| Place::of(&self.network.hosts, number);
+        delay(self.setup.seed, place(a), place(b))
     }
 
     // What happens.
@@ -296,12 +287,15 @@ impl World {
         match delivery {
             Delivery::Drained(flow) => self.drained(flow),
             Delivery::Message(flow, payload) => {
-                let Some((from, to)) = self.network.flow(flow).map(|flow| (flow.from, flow.to)) else { return };
+                let Some((from, to)) = self.network.flow(flow).map(|flow| (flow.from, flow.to)) else {
+                    return;
+                };
                 match payload {
                     Payload::Said(message) => self.hear(from, *message),
                     Payload::Told(message) => self.told(to, *message),
+                    Payload::Pull(_) => {}
                     Payload::Frame(bytes) => {
-                        self.note_piece(to, &bytes);
+                        self.note_piece(from, to, &bytes);
                         let peer = self.peers[from as usize].id;
                         self.tell(to, Input::Frame { peer, bytes });
                     }
@@ -311,14 +305,18 @@ impl World {
     }
 
     /// What is measured when a frame reaches a viewer.
-    fn note_piece(&mut self, to: u32, frame: &bytes::Bytes) {
+    fn note_piece(&mut self, from: u32, to: u32, frame: &bytes::Bytes) {
         let Some(viewer) = self.peers[to as usize].viewer.as_mut() else { return };
         let Some(seq) = piece_seq(frame).filter(|_| is_proven(frame) && self.media.is_current(frame)) else {
             return;
         };
         let now = self.agenda.now();
         viewer.advance(now, &self.media);
-        if viewer.held.insert(seq) {
+        let excluded = self.setup.scenario == Scenario::Capacity && from == TRACKER;
+        if excluded && now > viewer.visited + JOINING {
+            return;
+        }
+        if viewer.take(seq) {
             self.measure.arrived(now, seq, viewer.watching_since);
         }
     }
@@ -339,7 +337,7 @@ impl World {
         }
     }
 
-    fn publish_header(&mut self) {
+    pub(super) fn publish_header(&mut self) {
         let (header, frame) = self.media.header();
         self.tell(SOURCE, Input::PublishStream(header, frame));
     }
@@ -350,12 +348,19 @@ impl World {
         let traits = self.setup.viewer(number);
         let mut draw = Random::seeded(self.setup.seed).fork(number << 8 | 0xb0);
         let secret = PeerSecret((u128::from(draw.bits()) << 64 | u128::from(draw.bits())).to_be_bytes());
-        let mut engine = self.engine(Role::Viewer, secret, Config::default(), number << 8 | 0xb1);
-        if !traits.gives {
-            engine.handle(self.timestamp(), Input::UploadCap(0.0));
-        }
+        let engine = self.engine(Role::Viewer, secret, Config::default(), number << 8 | 0xb1);
         self.add_host(traits.clone(), self.setup.loss_share() / 2.0);
-        let place = self.add_peer(engine, Some(Viewer::new(traits, self.now())));
+        let place = self.add_peer(engine, Some(Viewer::new(traits.clone(), self.now())));
+        if self.recorded == Some(number) {
+            let identity = self.identity(Role::Viewer, secret);
+            self.recorder = Some(Recorder::new(place, self.engine_seed(number << 8 | 0xb1), &identity));
+        }
+        if !traits.gives {
+            self.feed(place, Input::UploadCap(0.0));
+        }
+        if self.setup.baseline == Some(Baseline::Server) {
+            self.feed(place, Input::Sharing(false));
+        }
         let round_trip = 2 * self.delay(place, TRACKER);
         self.agenda.after(PAGE_ROUND_TRIPS * round_trip + MODULE_START, Event::SessionOpens(place));
         self.agenda.after(MODULE_START + draw.below(LOOK_EVERY), Event::Look(place));
@@ -363,70 +368,6 @@ impl World {
             let stay = draw.exponential(CHURN_SESSION_SECONDS) * SECOND as f64;
             self.agenda.after(stay as Micros, Event::Depart(place));
         }
-    }
-
-    /// A viewer is gone from one moment to the next. After a power cut nobody is told.
-    fn depart(&mut self, who: u32, power_cut: bool) {
-        self.collect(who);
-        let now = self.now();
-        let peer = &mut self.peers[who as usize];
-        peer.engine = None;
-        let Some(viewer) = peer.viewer.take() else { return };
-        if let Some(since) = viewer.watching_since {
-            self.measure.left(now, since, |seq| viewer.held.contains(seq));
-        }
-        self.network.hosts[who as usize].gone = true;
-        let notice = if power_cut { POWER_CUT_NOTICED } else { self.delay(who, TRACKER) };
-        self.agenda.after(notice, Event::SessionGone(who));
-        for link in std::mem::take(&mut self.peers[who as usize].links) {
-            let gone = Event::LinkGone { who: link.place, number: link.number, unopened: false };
-            self.agenda.after(SILENCE_NOTICED, gone);
-        }
-    }
-
-    fn incident(&mut self, incident: Incident) {
-        match incident {
-            Incident::MassDeparture => {
-                let mut viewers = self.viewers();
-                self.random.shuffle(&mut viewers);
-                viewers.truncate((viewers.len() as f64 * DEPARTING_SHARE) as usize);
-                viewers.into_iter().for_each(|who| self.depart(who, true));
-            }
-            Incident::TrackerDies => self.tracker_dies(),
-            Incident::TrackerReturns => self.tracker_returns(),
-            Incident::SourceDies => self.source_dies(),
-            Incident::SourceReturns => self.source_returns(),
-        }
-    }
-
-    fn source_dies(&mut self) {
-        self.publishing = false;
-        self.totals.add_source(&self.source_stats());
-        self.peers[SOURCE as usize].engine = None;
-        self.agenda.after(self.delay(SOURCE, TRACKER), Event::SessionGone(SOURCE));
-        for link in std::mem::take(&mut self.peers[SOURCE as usize].links) {
-            // A process that ends closes its links: the neighbors hear of it at once.
-            let gone = Event::LinkGone { who: link.place, number: link.number, unopened: false };
-            self.agenda.after(self.delay(SOURCE, link.place), gone);
-        }
-    }
-
-    fn source_returns(&mut self) {
-        let now = self.now();
-        self.media.restart(now);
-        self.measure.restart();
-        for peer in &mut self.peers {
-            if let Some(viewer) = &mut peer.viewer {
-                viewer.advance(now, &self.media);
-                viewer.restart();
-            }
-        }
-        let engine = self.source_engine();
-        self.peers[SOURCE as usize].engine = Some(Box::new(engine));
-        self.totals.source_before = Default::default();
-        self.publishing = true;
-        self.publish_header();
-        self.session_opens(SOURCE);
     }
 
     /// Places of the viewers that are there.

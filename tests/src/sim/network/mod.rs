@@ -4,6 +4,10 @@
 //! one only where the receiver's downlink is busy. Acknowledgements are no events: when one is due back is written to
 //! the sender's flow, which looks when it has something to send. Knows nothing of peers and of what messages mean.
 
+mod burst;
+
+use burst::{Burst, Message, data_bytes, spread};
+
 use crate::sim::access::{Host, mask};
 use crate::sim::agenda::{Agenda, Micros};
 use crate::sim::event::Event;
@@ -40,7 +44,6 @@ pub enum Delivery {
 }
 
 /// All hosts and all flows.
-/// Messages have at most 32 packets.
 #[derive(Debug, Default)]
 pub struct Network {
     /// By their index.
@@ -54,34 +57,6 @@ pub struct Network {
     pub abandoned: u64,
     /// Messages delivered.
     pub delivered: u64,
-}
-
-#[derive(Debug)]
-struct Message {
-    payload: Payload,
-    lane: u8,
-    attempts: u8,
-    packets: u32,
-    /// Packets that have left at least once.
-    left: u32,
-    bytes: u32,
-    /// Bit `i`: packet `i` has arrived.
-    arrived: u32,
-    order: u32,
-}
-
-#[derive(Debug)]
-struct Burst {
-    flow: FlowId,
-    message: Key,
-    /// Bit `i`: the message's `i`th packet is part of it.
-    packets: u32,
-    /// The same for those that are lost.
-    lost: u32,
-    bytes: u32,
-    last_packet: u32,
-    sent: Micros,
-    again: bool,
 }
 
 impl Network {
@@ -226,8 +201,7 @@ impl Network {
         let up = &mut self.hosts[flow.from as usize].up;
         let passage = up.carry(now, count, wire_bytes / count, wire_bytes);
         let last_bytes = wire_bytes / count;
-        let reach =
-            passage.done + flow.delay + self.hosts[flow.to as usize].down.serialisation(last_bytes);
+        let reach = passage.done + flow.delay + self.hosts[flow.to as usize].down.serialisation(last_bytes);
         let burst = Burst {
             flow: id,
             message,
@@ -399,26 +373,5 @@ impl Network {
     }
 }
 
-/// Data bytes of these packets of a message.
-fn data_bytes(message: &Message, packets: u32) -> u32 {
-    let last = packets >> (message.packets - 1) & 1;
-    let count = packets.count_ones();
-    let short = message.packets * PACKET_DATA_BYTES - message.bytes;
-    count * PACKET_DATA_BYTES - last * short
-}
-
-/// Bit `i` of `bits` stands for the `i`th set bit of `places`.
-fn spread(bits: u32, places: u32) -> u32 {
-    if bits == 0 {
-        return 0;
-    }
-    let (mut left, mut spread) = (places, 0);
-    for i in 0..places.count_ones() {
-        let lowest = left & left.wrapping_neg();
-        left &= !lowest;
-        if bits >> i & 1 == 1 {
-            spread |= lowest;
-        }
-    }
-    spread
-}
+#[cfg(test)]
+mod tests;
