@@ -22,6 +22,7 @@ use rtc::sansio::Protocol as _;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 
 use super::config::{FRAME_MAX_BYTES, Limits};
+use super::haste::Haste;
 use super::link::Lane;
 use super::sdp;
 use super::socket::{Inbound, Outbound};
@@ -78,7 +79,9 @@ impl From<rtc::shared::error::Error> for Unusable {
 
 /// One connection with its two negotiated data channels.
 pub(super) struct Connection {
+    /// Lives by a clock of its own: see [`Haste`].
     inner: RTCPeerConnection,
+    haste: Haste,
     lanes: [RTCDataChannelId; 2],
     local: LocalAddresses,
     remote_candidates: usize,
@@ -97,8 +100,10 @@ impl Connection {
         local: LocalAddresses,
         limits: &Limits,
     ) -> Result<Self, Unusable> {
-        let mut inner =
-            RTCPeerConnectionBuilder::new().with_setting_engine(settings(credentials, limits)).build(now)?;
+        let haste = Haste::since(now);
+        let mut inner = RTCPeerConnectionBuilder::new()
+            .with_setting_engine(settings(credentials, limits))
+            .build(haste.hurried(now))?;
         let lanes = [open_lane(&mut inner, Lane::Eager)?, open_lane(&mut inner, Lane::Control)?];
         for (index, address) in [local.primary(true), local.primary(false)].into_iter().flatten().enumerate()
         {
@@ -106,6 +111,7 @@ impl Connection {
         }
         Ok(Self {
             inner,
+            haste,
             lanes,
             local,
             remote_candidates: 0,
@@ -121,7 +127,7 @@ impl Connection {
     pub(super) fn offer(&mut self, now: Instant) -> Result<String, Unusable> {
         let offer = self.inner.create_offer(None)?;
         let text = offer.sdp.clone();
-        self.inner.set_local_description(now, offer)?;
+        self.inner.set_local_description(self.haste.hurried(now), offer)?;
         Ok(self.announced(&text))
     }
 
@@ -130,7 +136,7 @@ impl Connection {
         let candidates = self.take_description(now, offer, RTCSessionDescription::offer)?;
         let answer = self.inner.create_answer(None)?;
         let text = answer.sdp.clone();
-        self.inner.set_local_description(now, answer)?;
+        self.inner.set_local_description(self.haste.hurried(now), answer)?;
         candidates.iter().for_each(|line| self.add_candidate(line));
         Ok(self.announced(&text))
     }
@@ -189,6 +195,7 @@ impl Connection {
             transport_protocol: TransportProtocol::UDP,
             ecn: None,
         };
+        let now = self.haste.hurried(now);
         let message = TaggedBytesMut { now, transport, message: datagram.bytes };
         if self.inner.handle_read(message).is_err() {
             tracing::trace!("a datagram was ignored");
@@ -197,12 +204,12 @@ impl Connection {
 
     /// The next moment at which [`Self::handle_timeout`] has work.
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
-        self.inner.poll_timeout()
+        self.inner.poll_timeout().map(|at| self.haste.real(at))
     }
 
     /// Lets time pass.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if let Err(error) = self.inner.handle_timeout(now) {
+        if let Err(error) = self.inner.handle_timeout(self.haste.hurried(now)) {
             tracing::trace!(%error, "timeout not handled");
         }
     }
@@ -245,7 +252,7 @@ impl Connection {
     /// Hands a frame over; false when the lane takes no more, ever.
     pub(super) fn send(&mut self, now: Instant, lane: Lane, frame: Bytes) -> bool {
         let Some(mut channel) = self.inner.data_channel(self.lanes[lane.index()]) else { return false };
-        channel.send(now, BytesMut::from(frame)).is_ok()
+        channel.send(self.haste.hurried(now), BytesMut::from(frame)).is_ok()
     }
 
     /// Bytes handed over on `lane` and neither acknowledged nor given up.
@@ -273,7 +280,7 @@ impl Connection {
             return Err(Unusable);
         }
         let description = parse(text)?;
-        self.inner.set_remote_description(now, description)?;
+        self.inner.set_remote_description(self.haste.hurried(now), description)?;
         Ok(candidates)
     }
 
@@ -316,11 +323,11 @@ fn settings(credentials: Credentials, limits: &Limits) -> SettingEngine {
         .with_ice_credentials(credentials.ufrag, credentials.password)
         // The crate gives up a connection that has not opened after both of the first two together.
         .with_ice_timeouts(
-            Some(limits.disconnected_after),
-            Some(limits.open_timeout),
-            Some(limits.keepalive_interval),
+            Some(Haste::stretched(limits.disconnected_after)),
+            Some(Haste::stretched(limits.open_timeout)),
+            Some(Haste::stretched(limits.keepalive_interval)),
         )
-        .with_ice_connection_attempts(Some(limits.check_interval), Some(limits.checks_max))
+        .with_ice_connection_attempts(Some(Haste::stretched(limits.check_interval)), Some(limits.checks_max))
         // Otherwise every connection opens a socket on port 5353.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         // The answering side speaks first: a browser keeps a greeting that comes early, the crate retries late.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::arrivals::Arrivals;
 use super::cpu::MachineTime;
 use super::percentile::{mean, percentile, share};
-use super::record::{Counters, SourceRecord, ViewerRecord};
+use super::record::{Cause, Counters, SourceRecord, ViewerRecord};
 use super::transport::{Party, TransportFigures};
 use super::window::Window;
 use crate::swarm_setup::{HostRole, SwarmSetup};
@@ -73,8 +73,7 @@ pub struct Figures {
     repaired: f64,
     rejected: u64,
     watching: usize,
-    /// Parents given up, for each viewer and minute.
-    complaints_per_minute: f64,
+    complaints: Complaints,
     chunks_skipped: u64,
     jumps: u32,
     supply_ratio: f64,
@@ -83,6 +82,16 @@ pub struct Figures {
     transport: TransportFigures,
     /// What the emulated network says of itself.
     network: Value,
+}
+
+/// Parents given up, for each viewer and minute of the window.
+#[derive(Debug, Clone, Serialize)]
+struct Complaints {
+    refused_per_minute: f64,
+    fell_silent_per_minute: f64,
+    never_fed_per_minute: f64,
+    /// All those before the window: a parent that several of its children gave up feeds nobody for a minute.
+    before: usize,
 }
 
 /// How busy it was, inside of the window.
@@ -144,7 +153,7 @@ impl Run {
             repaired: share(self.grown(|c| c.repaired), self.grown(|c| c.verified)),
             rejected: self.grown(|counters| counters.rejected) as u64,
             watching: self.viewers.iter().filter(|viewer| viewer.first_frame_us.is_some()).count(),
-            complaints_per_minute: self.complaints_per_minute(),
+            complaints: self.complaints(),
             chunks_skipped: self.grown(|counters| counters.chunks_skipped) as u64,
             jumps: self.viewers.iter().map(|viewer| viewer.jumps).sum(),
             supply_ratio: self.setup.supply_ratio(),
@@ -167,11 +176,19 @@ impl Run {
         received.filter(|&&(_, _, at_us)| self.window.contains_us(at_us)).count()
     }
 
-    fn complaints_per_minute(&self) -> f64 {
-        let complaints = self.viewers.iter().flat_map(|viewer| &viewer.traffic.complaints);
-        let inside = complaints.filter(|&&(_, at_us)| self.window.contains_us(at_us)).count();
-        let minutes = f64::from(self.setup.seconds) / 60.0;
-        share(inside as f64, minutes * self.viewers.len() as f64)
+    fn complaints(&self) -> Complaints {
+        let viewer_minutes = f64::from(self.setup.seconds) / 60.0 * self.viewers.len() as f64;
+        let all = || self.viewers.iter().flat_map(|viewer| &viewer.traffic.complaints);
+        let inside = |cause: Cause| {
+            let named = all().filter(|c| c.cause == cause && self.window.contains_us(c.at_us));
+            share(named.count() as f64, viewer_minutes)
+        };
+        Complaints {
+            refused_per_minute: inside(Cause::Refused),
+            fell_silent_per_minute: inside(Cause::FellSilent),
+            never_fed_per_minute: inside(Cause::NeverFed),
+            before: all().filter(|complaint| complaint.at_us < self.window.from_ms * 1000).count(),
+        }
     }
 
     fn control_sent(&self) -> f64 {

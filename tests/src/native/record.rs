@@ -129,8 +129,31 @@ pub struct Traffic {
     pub neighbors: Vec<NeighborTraffic>,
     /// Bytes of all frames that were no pieces, sent to anyone.
     pub control_sent: u64,
-    /// Parents that were said to have failed, and when (Unix microseconds).
-    pub complaints: Vec<(String, u64)>,
+    /// Parents that the tracker was told to have failed.
+    pub complaints: Vec<Complaint>,
+}
+
+/// A parent that the tracker was told to have failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// Who.
+    pub about: String,
+    /// Unix microseconds.
+    pub at_us: u64,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a parent was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It refused to push.
+    Refused,
+    /// It had pushed lately, and fell silent.
+    FellSilent,
+    /// It had pushed nothing lately.
+    NeverFed,
 }
 
 /// What went over the links to one neighbor.

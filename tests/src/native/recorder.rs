@@ -8,7 +8,7 @@ use peer::{Observation, Observer};
 use wire::session::FromPeer;
 use wire::{Frame, PeerId};
 
-use super::record::{LinkRecord, NeighborTraffic, PieceSent, Traffic, Way};
+use super::record::{Cause, Complaint, LinkRecord, NeighborTraffic, PieceSent, Traffic, Way};
 use super::window::unix_us;
 
 /// The record of one participant, as it grows.
@@ -22,7 +22,14 @@ struct State {
     traffic: Traffic,
     places: HashMap<PeerId, usize>,
     arrived: HashSet<u32>,
+    refused: HashMap<PeerId, u64>,
 }
+
+/// A complaint follows a refusal at once.
+const AT_ONCE_US: u64 = 20_000;
+
+/// A push within this time before a complaint: the parent had fed, and fell silent.
+const LATELY_US: u64 = 3_000_000;
 
 impl Recorder {
     /// For the participant that is to be recorded.
@@ -64,14 +71,15 @@ impl State {
                 }
             },
             Observation::Told { message: FromPeer::Orphaned { stripes, failed } } if !stripes.is_empty() => {
-                self.traffic.complaints.push((failed.to_string(), at_us));
+                let cause = self.cause(*failed, at_us);
+                self.traffic.complaints.push(Complaint { about: failed.to_string(), at_us, cause });
             }
             Observation::Told { .. } => {}
-            Observation::Received { peer, lane, frame } => {
-                if let Some(seq) = piece_number(frame) {
-                    self.received(peer, lane.into(), seq, at_us);
-                }
-            }
+            Observation::Received { peer, lane, frame } => match Frame::decode(frame.clone()) {
+                Ok(Frame::Piece(piece)) => self.received(peer, lane.into(), piece.header.seq, at_us),
+                Ok(Frame::Refuse { .. }) => drop(self.refused.insert(peer, at_us)),
+                _ => {}
+            },
         }
     }
 
@@ -80,6 +88,16 @@ impl State {
             self.traffic.arrivals.push((seq, at_us));
         }
         self.neighbor(peer).received.push((seq, way, at_us));
+    }
+
+    fn cause(&mut self, peer: PeerId, at_us: u64) -> Cause {
+        let since = |past_us: u64| at_us.saturating_sub(past_us);
+        if self.refused.get(&peer).is_some_and(|&refused_us| since(refused_us) < AT_ONCE_US) {
+            return Cause::Refused;
+        }
+        let mut pushed = self.neighbor(peer).received.iter().rev().filter(|(_, way, _)| *way == Way::Eager);
+        let lately = pushed.next().is_some_and(|&(_, _, pushed_us)| since(pushed_us) < LATELY_US);
+        if lately { Cause::FellSilent } else { Cause::NeverFed }
     }
 
     fn with_link(&mut self, peer: PeerId, act: impl FnOnce(&mut LinkRecord)) {
