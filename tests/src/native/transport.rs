@@ -5,14 +5,17 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::percentile::{percentile, share};
+use super::percentile::{mean, percentile, share};
 use super::record::{LinkRecord, NeighborTraffic, PieceSent, Traffic, Way};
 use super::window::Window;
 use crate::swarm_setup::{HostSetup, SwarmSetup};
 
-/// A piece that is later than the delay of its way by more than this part of a round trip was sent again: queues on
-/// these lines add less, unless they overflow.
-const SENT_AGAIN_RTTS: f64 = 0.9;
+/// A piece that is later than the delay of its way by more than this part of a round trip was sent again, or had to
+/// wait for room in the congestion window: the usual queues on these lines add less.
+const LATE_RTTS: f64 = 0.9;
+
+/// The part of the links, the quickest, that tell what a link costs without loss.
+const QUICKEST: f64 = 0.7;
 
 /// A participant, its line, and its record.
 pub struct Party<'a> {
@@ -41,9 +44,10 @@ struct LinkFigures {
     lost: usize,
     set_up_p50_ms: Option<f64>,
     set_up_p95_ms: Option<f64>,
-    /// In round trips of the two peers, after offer and answer have travelled through the tracker.
-    set_up_rtts_p50: Option<f64>,
-    set_up_rtts_p95: Option<f64>,
+    /// After offer and answer have travelled through the tracker, the quickest 70 % of the links take so long at any
+    /// distance, and so many round trips of the two peers besides (least squares).
+    set_up_fixed_ms: Option<f64>,
+    set_up_rtts: Option<f64>,
 }
 
 /// Pieces on one lane, inside of the window.
@@ -57,10 +61,10 @@ struct LaneFigures {
     added_p95_ms: Option<f64>,
     added_p99_ms: Option<f64>,
     /// Part of those that arrived that were later by nearly a round trip or more.
-    sent_again: f64,
-    /// What that cost them, in round trips.
-    sent_again_rtts_p50: Option<f64>,
-    sent_again_rtts_p95: Option<f64>,
+    late: f64,
+    /// By how much these were late, in round trips.
+    late_rtts_p50: Option<f64>,
+    late_rtts_p95: Option<f64>,
 }
 
 /// What waits in the links of peers with a certain upload, inside of the window.
@@ -151,23 +155,43 @@ fn link_figures(setup: &SwarmSetup, ways: &[Direction<'_>]) -> LinkFigures {
         .flat_map(|way| way.sent.links.iter().filter(|link| link.offers).map(move |link| (way, link)))
         .collect();
     let mut set_up_ms = Vec::new();
-    let mut set_up_rtts = Vec::new();
+    let mut beyond_signalling = Vec::new();
     for (way, link) in &offered {
         let Some(opened_us) = link.opened_us else { continue };
         let ms = opened_us.saturating_sub(link.began_us) as f64 / 1000.0;
         set_up_ms.push(ms);
-        set_up_rtts.push((ms - signalling_ms(way)) / setup.round_trip_ms(way.from, way.to));
+        beyond_signalling.push((setup.round_trip_ms(way.from, way.to), ms - signalling_ms(way)));
     }
-    let at = |values: &Vec<f64>, share| percentile(values.iter().copied(), share);
+    let line = quickest(beyond_signalling);
     LinkFigures {
         offered: offered.len(),
         opened: set_up_ms.len(),
         lost: offered.iter().filter(|(_, link)| link.opened_us.is_some() && link.closed_us.is_some()).count(),
-        set_up_p50_ms: at(&set_up_ms, 0.5),
-        set_up_p95_ms: at(&set_up_ms, 0.95),
-        set_up_rtts_p50: at(&set_up_rtts, 0.5),
-        set_up_rtts_p95: at(&set_up_rtts, 0.95),
+        set_up_p50_ms: percentile(set_up_ms.iter().copied(), 0.5),
+        set_up_p95_ms: percentile(set_up_ms, 0.95),
+        set_up_fixed_ms: line.map(|(fixed, _)| fixed),
+        set_up_rtts: line.map(|(_, slope)| slope),
     }
+}
+
+/// The line through the points that are left when those furthest above the line through all are not counted.
+fn quickest(mut points: Vec<(f64, f64)>) -> Option<(f64, f64)> {
+    let (fixed, slope) = line(&points)?;
+    let above = |&(x, y): &(f64, f64)| y - fixed - slope * x;
+    points.sort_by(|a, b| above(a).total_cmp(&above(b)));
+    points.truncate((points.len() as f64 * QUICKEST).ceil() as usize);
+    line(&points)
+}
+
+/// Least squares: where the line through `points` meets the axis, and its slope. `None` of points that have no such
+/// line.
+fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let (mean_x, mean_y) =
+        (mean(points.iter().map(|point| point.0))?, mean(points.iter().map(|point| point.1))?);
+    let along: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let spread: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    let slope = (spread > 0.0).then(|| along / spread)?;
+    Some((mean_y - slope * mean_x, slope))
 }
 
 fn lane_figures<'a>(transits: impl Iterator<Item = &'a Transit>) -> LaneFigures {
@@ -176,16 +200,16 @@ fn lane_figures<'a>(transits: impl Iterator<Item = &'a Transit>) -> LaneFigures 
         transits.iter().filter_map(|transit| Some((transit.added_ms?, transit.round_trip_ms))).collect();
     let added = |share| percentile(arrived.iter().map(|&(added_ms, _)| added_ms), share);
     let rtts = arrived.iter().map(|(added_ms, round_trip_ms)| added_ms / round_trip_ms);
-    let again: Vec<_> = rtts.filter(|&rtts| rtts > SENT_AGAIN_RTTS).collect();
+    let late: Vec<_> = rtts.filter(|&rtts| rtts > LATE_RTTS).collect();
     LaneFigures {
         pieces: transits.len(),
         lost: share((transits.len() - arrived.len()) as f64, transits.len() as f64),
         added_p50_ms: added(0.5),
         added_p95_ms: added(0.95),
         added_p99_ms: added(0.99),
-        sent_again: share(again.len() as f64, arrived.len() as f64),
-        sent_again_rtts_p50: percentile(again.iter().copied(), 0.5),
-        sent_again_rtts_p95: percentile(again.iter().copied(), 0.95),
+        late: share(late.len() as f64, arrived.len() as f64),
+        late_rtts_p50: percentile(late.iter().copied(), 0.5),
+        late_rtts_p95: percentile(late.iter().copied(), 0.95),
     }
 }
 
@@ -251,8 +275,8 @@ mod tests {
         let eager = run().eager;
         assert_eq!((eager.pieces, eager.lost), (4, 0.25));
         assert!((eager.added_p50_ms.unwrap() - 1.0).abs() < 0.01, "{eager:?}");
-        assert!((eager.sent_again - 1.0 / 3.0).abs() < 1e-9);
-        assert!(eager.sent_again_rtts_p50.unwrap() > 1.0);
+        assert!((eager.late - 1.0 / 3.0).abs() < 1e-9);
+        assert!(eager.late_rtts_p50.unwrap() > 1.0);
     }
 
     #[test]
@@ -260,5 +284,15 @@ mod tests {
         let links = run().links;
         assert_eq!((links.offered, links.opened, links.lost), (1, 1, 0));
         assert_eq!(links.set_up_p50_ms, Some(500.0));
+    }
+
+    #[test]
+    fn what_a_link_costs_is_read_off_the_quick_ones() {
+        let at = |x: f64| (x, 150.0 + 6.0 * x);
+        let mut points: Vec<_> = (2..12).map(|tens| at(f64::from(tens) * 10.0)).collect();
+        points.push((40.0, 1_400.0));
+        let (fixed, slope) = quickest(points).unwrap();
+        assert!((fixed - 150.0).abs() < 1e-6 && (slope - 6.0).abs() < 1e-6, "{fixed} {slope}");
+        assert_eq!(quickest(vec![(40.0, 100.0)]), None);
     }
 }
