@@ -3,6 +3,7 @@
 //!
 //! Sockets, tasks and the choice of what to send belong to others.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -89,6 +90,9 @@ pub(super) struct Connection {
     candidate_max_bytes: usize,
     reachable: bool,
     early: Vec<Inbound>,
+    /// Taken from the crate, and not reported yet.
+    events: VecDeque<RTCPeerConnectionEvent>,
+    lanes_open: usize,
     nomination: Option<Inbound>,
 }
 
@@ -119,6 +123,8 @@ impl Connection {
             candidate_max_bytes: limits.candidate_max_bytes,
             reachable: false,
             early: Vec::new(),
+            events: VecDeque::new(),
+            lanes_open: 0,
             nomination: None,
         })
     }
@@ -200,6 +206,11 @@ impl Connection {
         if self.inner.handle_read(message).is_err() {
             tracing::trace!("a datagram was ignored");
         }
+        // The crate opens the lanes when it is asked for events. A frame right behind the last word of the opening,
+        // read before that, would be acknowledged and lost.
+        if self.lanes_open < Lane::ALL.len() {
+            self.events.extend(std::iter::from_fn(|| self.inner.poll_event()));
+        }
     }
 
     /// The next moment at which [`Self::handle_timeout`] has work.
@@ -223,8 +234,9 @@ impl Connection {
     /// The next change of state. Events may leave datagrams to send.
     pub(super) fn poll_event(&mut self, now: Instant) -> Option<ConnectionEvent> {
         loop {
-            let event = self.inner.poll_event()?;
+            let event = self.events.pop_front().or_else(|| self.inner.poll_event())?;
             let event = self.translate(event);
+            self.lanes_open += usize::from(matches!(event, Some(ConnectionEvent::LaneOpen(_))));
             if event == Some(ConnectionEvent::Reachable) && !self.reachable {
                 self.reachable = true;
                 for datagram in std::mem::take(&mut self.early) {
@@ -360,3 +372,6 @@ fn add_local_candidate(inner: &mut RTCPeerConnection, line: String) -> Result<()
     let candidate = RTCIceCandidateInit { candidate: line, ..Default::default() };
     Ok(inner.add_local_candidate(candidate)?)
 }
+
+#[cfg(test)]
+mod tests;
