@@ -29,7 +29,7 @@ pub enum Observation<'a> {
     Closed {
         /// With whom.
         peer: PeerId,
-        /// Why; `None`: it could not be begun.
+        /// Why; `None`: it could not be begun, or the other end declined.
         why: Option<CloseReason>,
     },
     /// A frame was handed to the transport.

@@ -278,8 +278,10 @@ impl Task {
                 self.links.open(peer);
             }
             Output::Signal { peer, signal } => {
-                if matches!(signal, Signal::Offer { .. }) {
-                    self.observe(Observation::Opening { peer, offers: false });
+                match signal {
+                    Signal::Offer { .. } => self.observe(Observation::Opening { peer, offers: false }),
+                    Signal::Declined => self.observe(Observation::Closed { peer, why: None }),
+                    _ => {}
                 }
                 self.links.signal(peer, signal);
             }

@@ -180,7 +180,7 @@ pub struct LinkRecord {
     pub began_us: u64,
     /// When both lanes were open.
     pub opened_us: Option<u64>,
-    /// When it was lost, other than by decision.
+    /// When it was lost, other than by decision, or declined.
     pub closed_us: Option<u64>,
 }
 

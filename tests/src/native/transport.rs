@@ -41,6 +41,8 @@ pub struct TransportFigures {
 struct LinkFigures {
     offered: usize,
     opened: usize,
+    /// Mostly by those who have as many links as they may have.
+    declined: usize,
     lost: usize,
     set_up_p50_ms: Option<f64>,
     set_up_p95_ms: Option<f64>,
@@ -163,10 +165,14 @@ fn link_figures(setup: &SwarmSetup, ways: &[Direction<'_>]) -> LinkFigures {
         beyond_signalling.push((setup.round_trip_ms(way.from, way.to), ms - signalling_ms(way)));
     }
     let line = quickest(beyond_signalling);
+    let closed = |opened: bool| {
+        offered.iter().filter(|(_, l)| l.closed_us.is_some() && l.opened_us.is_some() == opened).count()
+    };
     LinkFigures {
         offered: offered.len(),
         opened: set_up_ms.len(),
-        lost: offered.iter().filter(|(_, link)| link.opened_us.is_some() && link.closed_us.is_some()).count(),
+        declined: closed(false),
+        lost: closed(true),
         set_up_p50_ms: percentile(set_up_ms.iter().copied(), 0.5),
         set_up_p95_ms: percentile(set_up_ms, 0.95),
         set_up_fixed_ms: line.map(|(fixed, _)| fixed),
