@@ -3,6 +3,7 @@
 //!
 //! Sockets, tasks and the choice of what to send belong to others.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ use rtc::sansio::Protocol as _;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 
 use super::config::{FRAME_MAX_BYTES, Limits};
+use super::haste::Haste;
 use super::link::Lane;
 use super::sdp;
 use super::socket::{Inbound, Outbound};
@@ -78,7 +80,9 @@ impl From<rtc::shared::error::Error> for Unusable {
 
 /// One connection with its two negotiated data channels.
 pub(super) struct Connection {
+    /// Lives by a clock of its own: see [`Haste`].
     inner: RTCPeerConnection,
+    haste: Haste,
     lanes: [RTCDataChannelId; 2],
     local: LocalAddresses,
     remote_candidates: usize,
@@ -86,6 +90,9 @@ pub(super) struct Connection {
     candidate_max_bytes: usize,
     reachable: bool,
     early: Vec<Inbound>,
+    /// Taken from the crate, and not reported yet.
+    events: VecDeque<RTCPeerConnectionEvent>,
+    lanes_open: usize,
     nomination: Option<Inbound>,
 }
 
@@ -97,8 +104,10 @@ impl Connection {
         local: LocalAddresses,
         limits: &Limits,
     ) -> Result<Self, Unusable> {
-        let mut inner =
-            RTCPeerConnectionBuilder::new().with_setting_engine(settings(credentials, limits)).build(now)?;
+        let haste = Haste::since(now);
+        let mut inner = RTCPeerConnectionBuilder::new()
+            .with_setting_engine(settings(credentials, limits))
+            .build(haste.hurried(now))?;
         let lanes = [open_lane(&mut inner, Lane::Eager)?, open_lane(&mut inner, Lane::Control)?];
         for (index, address) in [local.primary(true), local.primary(false)].into_iter().flatten().enumerate()
         {
@@ -106,6 +115,7 @@ impl Connection {
         }
         Ok(Self {
             inner,
+            haste,
             lanes,
             local,
             remote_candidates: 0,
@@ -113,6 +123,8 @@ impl Connection {
             candidate_max_bytes: limits.candidate_max_bytes,
             reachable: false,
             early: Vec::new(),
+            events: VecDeque::new(),
+            lanes_open: 0,
             nomination: None,
         })
     }
@@ -121,7 +133,7 @@ impl Connection {
     pub(super) fn offer(&mut self, now: Instant) -> Result<String, Unusable> {
         let offer = self.inner.create_offer(None)?;
         let text = offer.sdp.clone();
-        self.inner.set_local_description(now, offer)?;
+        self.inner.set_local_description(self.haste.hurried(now), offer)?;
         Ok(self.announced(&text))
     }
 
@@ -130,7 +142,7 @@ impl Connection {
         let candidates = self.take_description(now, offer, RTCSessionDescription::offer)?;
         let answer = self.inner.create_answer(None)?;
         let text = answer.sdp.clone();
-        self.inner.set_local_description(now, answer)?;
+        self.inner.set_local_description(self.haste.hurried(now), answer)?;
         candidates.iter().for_each(|line| self.add_candidate(line));
         Ok(self.announced(&text))
     }
@@ -189,20 +201,26 @@ impl Connection {
             transport_protocol: TransportProtocol::UDP,
             ecn: None,
         };
+        let now = self.haste.hurried(now);
         let message = TaggedBytesMut { now, transport, message: datagram.bytes };
         if self.inner.handle_read(message).is_err() {
             tracing::trace!("a datagram was ignored");
+        }
+        // The crate opens the lanes when it is asked for events. A frame right behind the last word of the opening,
+        // read before that, would be acknowledged and lost.
+        if self.lanes_open < Lane::ALL.len() {
+            self.events.extend(std::iter::from_fn(|| self.inner.poll_event()));
         }
     }
 
     /// The next moment at which [`Self::handle_timeout`] has work.
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
-        self.inner.poll_timeout()
+        self.inner.poll_timeout().map(|at| self.haste.real(at))
     }
 
     /// Lets time pass.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if let Err(error) = self.inner.handle_timeout(now) {
+        if let Err(error) = self.inner.handle_timeout(self.haste.hurried(now)) {
             tracing::trace!(%error, "timeout not handled");
         }
     }
@@ -216,8 +234,9 @@ impl Connection {
     /// The next change of state. Events may leave datagrams to send.
     pub(super) fn poll_event(&mut self, now: Instant) -> Option<ConnectionEvent> {
         loop {
-            let event = self.inner.poll_event()?;
+            let event = self.events.pop_front().or_else(|| self.inner.poll_event())?;
             let event = self.translate(event);
+            self.lanes_open += usize::from(matches!(event, Some(ConnectionEvent::LaneOpen(_))));
             if event == Some(ConnectionEvent::Reachable) && !self.reachable {
                 self.reachable = true;
                 for datagram in std::mem::take(&mut self.early) {
@@ -245,7 +264,7 @@ impl Connection {
     /// Hands a frame over; false when the lane takes no more, ever.
     pub(super) fn send(&mut self, now: Instant, lane: Lane, frame: Bytes) -> bool {
         let Some(mut channel) = self.inner.data_channel(self.lanes[lane.index()]) else { return false };
-        channel.send(now, BytesMut::from(frame)).is_ok()
+        channel.send(self.haste.hurried(now), BytesMut::from(frame)).is_ok()
     }
 
     /// Bytes handed over on `lane` and neither acknowledged nor given up.
@@ -273,7 +292,7 @@ impl Connection {
             return Err(Unusable);
         }
         let description = parse(text)?;
-        self.inner.set_remote_description(now, description)?;
+        self.inner.set_remote_description(self.haste.hurried(now), description)?;
         Ok(candidates)
     }
 
@@ -316,11 +335,11 @@ fn settings(credentials: Credentials, limits: &Limits) -> SettingEngine {
         .with_ice_credentials(credentials.ufrag, credentials.password)
         // The crate gives up a connection that has not opened after both of the first two together.
         .with_ice_timeouts(
-            Some(limits.disconnected_after),
-            Some(limits.open_timeout),
-            Some(limits.keepalive_interval),
+            Some(Haste::stretched(limits.disconnected_after)),
+            Some(Haste::stretched(limits.open_timeout)),
+            Some(Haste::stretched(limits.keepalive_interval)),
         )
-        .with_ice_connection_attempts(Some(limits.check_interval), Some(limits.checks_max))
+        .with_ice_connection_attempts(Some(Haste::stretched(limits.check_interval)), Some(limits.checks_max))
         // Otherwise every connection opens a socket on port 5353.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         // The answering side speaks first: a browser keeps a greeting that comes early, the crate retries late.
@@ -353,3 +372,6 @@ fn add_local_candidate(inner: &mut RTCPeerConnection, line: String) -> Result<()
     let candidate = RTCIceCandidateInit { candidate: line, ..Default::default() };
     Ok(inner.add_local_candidate(candidate)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ mod config;
 mod connection;
 mod drive;
 mod endpoint;
+mod haste;
 mod link;
 mod receive;
 mod routes;
