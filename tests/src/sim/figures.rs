@@ -85,6 +85,8 @@ pub struct Figures {
     pub second_hops: u64,
     /// Piece bytes that the relay sent, in multiples of the stream.
     pub relay_upload_x: f64,
+    /// Bytes that viewers had from the relay, of all, less the shortfall of supply.
+    pub relay_excess: f64,
     /// Upload of those who give, capped, / what all viewers need.
     pub supply_ratio: f64,
     /// Chunks left out by viewers, of all due.
@@ -164,6 +166,8 @@ impl World {
         let all = totals.from_viewers + totals.from_source + totals.from_relay;
         let new = all.saturating_sub(totals.duplicates);
         figures.offload = (all > 0).then(|| ratio(totals.from_viewers, all));
+        let shortfall = (1.0 - self.supply_ratio()).max(0.0);
+        figures.relay_excess = (ratio(totals.from_relay, all) - shortfall).max(0.0);
         figures.duplicates = ratio(totals.duplicates, new);
         figures.control = ratio(self.measure.control_bytes, new);
         figures.signatures = ratio(totals.pieces_new * SIGNATURE_BYTES, new);
@@ -204,7 +208,9 @@ impl World {
     fn supply_ratio(&self) -> f64 {
         let traits = (0..self.setup.viewers as u64).map(|number| self.setup.viewer(number));
         let cap_bps = f64::from(swarm::Config::default().upload_cap_x) * f64::from(self.setup.bitrate_bps);
-        let given = traits.filter(|viewer| viewer.gives).map(|viewer| (viewer.up_bps as f64).min(cap_bps));
+        let given = traits
+            .filter(|viewer| viewer.gives && !viewer.lies)
+            .map(|viewer| (viewer.up_bps as f64).min(cap_bps));
         given.sum::<f64>() / (self.setup.viewers as f64 * f64::from(self.setup.bitrate_bps))
     }
 }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod figures;
 pub mod floor;
 pub mod flow;
+pub mod goals;
 pub mod held;
 mod incidents;
 mod links;
