@@ -14,8 +14,8 @@ const HAVE_AHEAD_MAX: u32 = 512;
 /// A new feed counts as delivering with pieces at most this much older than the newest held.
 const RECENT_MS: u32 = 900;
 
-/// Media before the newest that a new subscriber is pushed at once, in milliseconds.
-const CATCH_UP_MS: u32 = 300;
+/// Pieces of each stripe that a new subscriber is pushed at once: the newest.
+const CATCH_UP_ROUNDS: u32 = 3;
 
 /// Feeds that a source gives twice for a moment, while one viewer takes another's place.
 const HANDOVERS: usize = 3;
@@ -310,19 +310,21 @@ impl Swarm {
         for frame in headers {
             self.push_output(Output::Send { peer, lane: Lane::Control, frame });
         }
-        // Who does not join anew goes on from where it is. What is older it asks for, of several: a burst from one would
-        // hold up what comes next.
-        let (start, since_ms, repair) = match from {
-            JOIN_POINT => (self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX), 0, true),
-            from => (from, self.store.newest_ms().saturating_sub(CATCH_UP_MS), false),
-        };
+        let joins = from == JOIN_POINT;
+        let start =
+            if joins { self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX) } else { from };
+        // Who does not join anew goes on from where it is. What is older than the last few pieces it asks for, of
+        // several: a burst from one would hold up what comes next.
+        let newest = self.store.newest().unwrap_or(0);
+        let recent = newest.saturating_sub(CATCH_UP_ROUNDS * u32::from(self.stripes()));
+        let start = if joins { start } else { start.max(recent) };
         let count = self.stripes();
         let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
         neighbor.pushes = neighbor.pushes.with(stripes);
         for piece in self.store.from(start) {
-            let wanted = stripes.contains(piece.header.stripe(count)) && piece.header.time_ms >= since_ms;
-            if wanted && !neighbor.holdings.contains(piece.header.seq) {
-                neighbor.enqueue(Outgoing { seq: piece.header.seq, repair });
+            let seq = piece.header.seq;
+            if stripes.contains(piece.header.stripe(count)) && !neighbor.holdings.contains(seq) {
+                neighbor.enqueue(Outgoing { seq, repair: joins });
             }
         }
         if self.identity.role == Role::Viewer {
