@@ -97,6 +97,9 @@ pub struct Swarm {
     pub(crate) fed_at: Option<Timestamp>,
     pub(crate) egress: Egress,
     pub(crate) uplink: Uplink,
+    /// How late this machine is lately in doing what is due: not to be mistaken for the network's delay.
+    pub(crate) own_delay: Duration,
+    started: Option<Timestamp>,
     pub(crate) bytes: ByteCounts,
     pub(crate) pieces: PieceCounts,
     pub(crate) control_bytes: u64,
@@ -209,6 +212,8 @@ impl Swarm {
             fed_at: None,
             egress: Egress::default(),
             uplink: Uplink::default(),
+            own_delay: Duration::ZERO,
+            started: None,
             bytes: ByteCounts::default(),
             pieces: PieceCounts::default(),
             control_bytes: 0,
@@ -222,6 +227,7 @@ impl Swarm {
 
     /// Takes note of what happened and decides what to do: see [`poll_output`](Self::poll_output).
     pub fn handle(&mut self, now: Timestamp, input: Input) {
+        self.started.get_or_insert(now);
         match input {
             Input::SessionOpened => self.session_opened(now),
             Input::SessionClosed => self.session_closed(now),
@@ -456,6 +462,8 @@ impl Swarm {
     }
 
     fn tick(&mut self, now: Timestamp) {
+        let late = now.since(self.timers.tick.max(self.started.unwrap_or(now)));
+        self.own_delay = late.max(self.own_delay - self.own_delay / 8);
         let flowing = self.fed_at.is_some_and(|fed_at| now.since(fed_at) < QUIET);
         if flowing {
             self.silence_check(now);

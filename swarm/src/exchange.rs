@@ -57,7 +57,8 @@ impl Swarm {
             Frame::Cancel { pieces } => self.with_neighbor(peer, |neighbor| neighbor.cancel(&pieces)),
             Frame::Missing { pieces } => self.missing(peer, &pieces),
             Frame::Ping { nonce, received, sent_ms } => {
-                let pong = self.neighbors.get_mut(&peer).map(|n| n.pong(now, nonce, received, sent_ms));
+                let own = self.own_delay;
+                let pong = self.neighbors.get_mut(&peer).map(|n| n.pong(now, own, nonce, received, sent_ms));
                 pong.into_iter().for_each(|pong| self.send(peer, &pong));
             }
             Frame::Pong { nonce, received, late_ms } => {

@@ -198,8 +198,15 @@ impl Neighbor {
         Frame::Ping { nonce, received: self.received_bytes, sent_ms: now.as_millis() as u32 }
     }
 
-    /// Answers a ping, and says how long it waited in queues.
-    pub(crate) fn pong(&mut self, now: Timestamp, nonce: u32, received: u64, sent_ms: u32) -> Frame {
+    /// Answers a ping that was noticed up to `own_delay` late, and says how long it waited in queues.
+    pub(crate) fn pong(
+        &mut self,
+        now: Timestamp,
+        own_delay: Duration,
+        nonce: u32,
+        received: u64,
+        sent_ms: u32,
+    ) -> Frame {
         self.acknowledge(now, received);
         // The clocks have nothing to do with each other: only changes of the difference mean something.
         let way = (now.as_millis() as u32).wrapping_sub(sent_ms);
@@ -209,6 +216,7 @@ impl Neighbor {
         self.pongs += 1;
         let creeps = u32::from(self.pongs.is_multiple_of(PINGS_A_CREEP));
         self.way_least = Some(if late < 0 { way } else { least.wrapping_add(creeps) });
+        let late = i64::from(late) - own_delay.as_millis() as i64;
         Frame::Pong { nonce, received: self.received_bytes, late_ms: late.clamp(0, u16::MAX.into()) as u16 }
     }
 

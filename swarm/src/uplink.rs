@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::Timestamp;
 
-/// An uplink with so much in its queue is full: a third of what home routers hold.
-const QUEUE_FULL_MS: u64 = 70;
+/// An uplink with so much in its queue is full: half of what home routers hold.
+const QUEUE_FULL_MS: u64 = 100;
 
 /// Looks, one a second, at which an uplink must have been full to be called so: a burst is no lack.
 const FULL_AFTER: u32 = 2;

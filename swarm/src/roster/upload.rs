@@ -9,10 +9,10 @@ use crate::Timestamp;
 const GROW_EVERY: Duration = Duration::from_millis(1_900);
 
 /// Time in the uplink's queue up to which there is plenty of room.
-const QUEUE_EASY_MS: u16 = 10;
+const QUEUE_EASY_MS: u16 = 8;
 
 /// And up to which there is some.
-const QUEUE_BUSY_MS: u16 = 40;
+const QUEUE_BUSY_MS: u16 = 25;
 
 /// A measured limit is not tried again within this time.
 const LIMIT_HOLDS: Duration = Duration::from_secs(15);
