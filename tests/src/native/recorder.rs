@@ -70,7 +70,9 @@ impl State {
                     self.neighbor(peer).sent.push(sent);
                 }
             },
-            Observation::Told { message: FromPeer::Orphaned { stripes, failed, .. } } if !stripes.is_empty() => {
+            Observation::Told { message: FromPeer::Orphaned { stripes, failed, .. } }
+                if !stripes.is_empty() =>
+            {
                 let cause = self.cause(*failed, at_us);
                 self.traffic.complaints.push(Complaint { about: failed.to_string(), at_us, cause });
             }
