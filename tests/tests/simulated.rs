@@ -98,7 +98,7 @@ fn a_trace_that_is_recorded_now_replays_decision_by_decision() {
 
 /// `cargo run --release -p tests --bin sim -- churn --viewers 8 --seconds 2 --bitrate 20000 --trace
 /// tests/tests/traces/churn.jsonl --trace-peer 3` wrote it. Its decisions may change with the engine, the media that
-/// comes out may not.
+/// comes out may not. Another layout of frames needs another trace.
 const TRACE: &str = include_str!("traces/churn.jsonl");
 
 #[test]

@@ -23,6 +23,9 @@ struct Options {
     /// Media bits a second.
     #[arg(long, default_value_t = 3_000_000)]
     bitrate: u32,
+    /// Bits a second that viewers' lines are multiples of.
+    #[arg(long, default_value_t = 3_000_000)]
+    reference: u64,
     /// Sessions of a minute, whatever the story.
     #[arg(long)]
     churn: bool,
@@ -45,6 +48,7 @@ fn main() -> anyhow::Result<()> {
     let setup = Setup {
         seconds: options.seconds.unwrap_or(options.scenario.seconds()),
         bitrate_bps: options.bitrate,
+        reference_bps: options.reference,
         churn: options.churn,
         baseline: options.baseline,
         progress: true,

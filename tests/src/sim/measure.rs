@@ -9,6 +9,10 @@ use crate::sim::model::*;
 /// A piece that has not come far enough by then counts as having taken this long.
 const GIVEN_UP: Micros = 12 * SECOND;
 
+/// At the end, a piece that has not come far enough in this time counts with the time it has had; younger ones do not
+/// count.
+const JUDGED_AFTER: Micros = 2 * SECOND;
+
 /// Share of the viewers that is "all", for dissemination.
 pub const NEARLY_ALL: f64 = 0.99;
 
@@ -162,6 +166,13 @@ impl Measure {
                 self.disseminations.push(GIVEN_UP);
             }
         }
+    }
+
+    /// The end: what is still on its way has taken so long at least.
+    pub fn finish(&mut self, now: Micros) {
+        let waited = |record: &PieceRecord| now - record.published;
+        let open = self.open.iter().filter(|record| !record.done && record.measured);
+        self.disseminations.extend(open.map(waited).filter(|&waited| waited >= JUDGED_AFTER));
     }
 
     /// A look at a screen found this lag.

@@ -32,7 +32,7 @@ pub const LOSS_SHARE: f64 = 0.01;
 pub const LOSS_SHARE_LOSSY: f64 = 0.05;
 /// Uplink of who gives nothing: it acknowledges and asks, and shares no media.
 pub const UPLINK_OF_NONE_BPS: u64 = 1_000_000;
-/// Uplinks and downlinks are given as multiples of this, whatever the stream's bitrate is.
+/// Uplinks and downlinks are given as multiples of this, if nothing else is said, whatever the stream's bitrate is.
 pub const REFERENCE_BPS: u64 = 3_000_000;
 /// Share of viewers, and their uplink in multiples of [`REFERENCE_BPS`] (design.md's mix).
 pub const UPLINK_MIX: [(f64, f64); 4] = [(0.3, 0.0), (0.4, 1.0), (0.2, 3.0), (0.1, 10.0)];

@@ -62,6 +62,8 @@ pub struct Setup {
     pub seed: u64,
     /// Media bits a second.
     pub bitrate_bps: u32,
+    /// What lines are multiples of, in bits a second.
+    pub reference_bps: u64,
     /// Sessions of a minute, whatever the scenario.
     pub churn: bool,
     /// Another way of distribution instead of the swarm.
@@ -80,6 +82,7 @@ impl Setup {
             seconds,
             seed,
             bitrate_bps: REFERENCE_BPS as u32,
+            reference_bps: REFERENCE_BPS,
             churn: false,
             baseline: None,
             progress: false,
@@ -101,11 +104,11 @@ impl Setup {
 
     /// The command that repeats this run.
     pub fn command(&self) -> String {
-        let Setup { viewers, seconds, seed, bitrate_bps, .. } = self;
+        let Setup { viewers, seconds, seed, bitrate_bps, reference_bps, .. } = self;
         let name = self.name();
         format!(
             "cargo run --release -p tests --bin sim -- {name} --viewers {viewers} --seconds {seconds} \
-             --seed {seed} --bitrate {bitrate_bps}"
+             --seed {seed} --bitrate {bitrate_bps} --reference {reference_bps}"
         )
     }
 
@@ -242,7 +245,7 @@ impl Traits {
     fn draw(setup: &Setup, number: u64) -> Traits {
         let deal = |purpose, cards| dealt(setup.seed, purpose, number, cards);
         let uplink_x = uplink_x(deal(Purpose::Uplink, 10));
-        let up_bps = ((uplink_x * REFERENCE_BPS as f64) as u64).max(UPLINK_OF_NONE_BPS);
+        let up_bps = ((uplink_x * setup.reference_bps as f64) as u64).max(UPLINK_OF_NONE_BPS);
         let slow =
             setup.scenario == Scenario::SlowPeers && (deal(Purpose::Slow, 100) as f64) < SLOW_SHARE * 100.0;
         let down_x = if slow { DOWNLINK_SLOW_X } else { DOWNLINK_X.max(uplink_x) };
@@ -251,7 +254,7 @@ impl Traits {
         let mut place = Random::seeded(setup.seed).fork(number << 3 | Purpose::Place as u64);
         Traits {
             up_bps,
-            down_bps: (down_x * REFERENCE_BPS as f64) as u64,
+            down_bps: (down_x * setup.reference_bps as f64) as u64,
             gives: uplink_x > 0.0 && !refuses,
             nat: if setup.scenario == Scenario::NatMix { nat(deal(Purpose::Nat, 100)) } else { Nat::Cone },
             access: place.between(ACCESS_DELAY.0, ACCESS_DELAY.1),

@@ -129,6 +129,7 @@ impl World {
     }
 
     pub(super) fn finish(&mut self) {
+        self.measure.finish(self.now());
         self.viewers().into_iter().for_each(|who| self.collect(who));
         let (source, relay) = (self.source_stats(), self.relay_stats());
         self.totals.add_source(&source);
