@@ -16,7 +16,7 @@ use crate::repair::{Candidates, Repair, RepairClock};
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::table::Table;
-use crate::uplink::{Look, Uplink};
+use crate::uplink::Uplink;
 use crate::{
     ByteCounts, Config, Identity, Input, Lane, Output, Phase, PieceCounts, Role, Stats, Timestamp, Violation,
 };
@@ -36,23 +36,6 @@ const REPORT_EVERY: Duration = Duration::from_secs(2);
 
 /// A HAVE describes this much of the newest media: the window in which repairs happen.
 const HAVE_SPAN_MS: u32 = 2_500;
-
-/// A neighbor that says nothing for so long is taken for dead: it says what it has several times a second.
-const DEAD_AFTER: Duration = Duration::from_millis(700);
-
-/// Pieces of a stripe that a feed may have and not have sent yet: half a second's.
-const PIECES_ON_THE_WAY: u32 = 5;
-
-/// Earlier pieces of the stripe, among which so many that it has and we lack are its fault.
-const PIECES_LOOKED_AT: u32 = 10;
-const PIECES_WITHHELD: usize = 4;
-
-/// A feed that lives and still does not send is left after this long. Repair does without it meanwhile, and a lost
-/// packet at the end of a burst alone may cost a link more than half a second.
-const SLOW_MAX: Duration = Duration::from_millis(1_500);
-
-/// A feed that is not to blame for its silence is left all the same after this long.
-const PITY_MAX: Duration = Duration::from_millis(2_500);
 
 /// Stream headers kept: the current one, and those that pieces on their way may still need.
 const GENERATIONS_KEPT: usize = 4;
@@ -415,27 +398,9 @@ impl Swarm {
         }
     }
 
-    /// Whether a feed's silence is its own fault: it says nothing at all, or has pieces that it does not send. One that
-    /// is itself not fed is to be pitied.
-    fn is_to_blame(&self, peer: PeerId, stripe: u8) -> bool {
-        let Some(neighbor) = self.neighbors.get(&peer) else { return true };
-        let lacks = |seq: u32| seq >= self.store.floor() && !self.store.contains(seq);
-        let withholds = || {
-            let newest = self.store.newest().unwrap_or(0);
-            let stripes = u32::from(self.stripes().max(1));
-            // Newer ones may be on their way.
-            let due = newest.saturating_sub(stripes * PIECES_ON_THE_WAY);
-            let first = due - due % stripes + u32::from(stripe);
-            let of_stripe = (0..PIECES_LOOKED_AT).filter_map(|back| first.checked_sub(back * stripes));
-            of_stripe.filter(|&seq| lacks(seq) && neighbor.holdings.contains(seq)).count() >= PIECES_WITHHELD
-        };
-        self.is_dead(peer) || withholds()
-    }
-
-    /// Whether a neighbor has said nothing for so long that it must be gone.
-    fn is_dead(&self, peer: PeerId) -> bool {
-        let heard_at = self.neighbors.get(&peer).map(|neighbor| neighbor.heard_at);
-        heard_at.is_none_or(|heard_at| self.timers.tick.since(heard_at) > DEAD_AFTER)
+    /// When timers last ran: the time, to within a tick.
+    pub(crate) fn ticked_at(&self) -> Timestamp {
+        self.timers.tick
     }
 
     fn unsubscribe(&mut self, peer: PeerId, stripes: StripeSet) {
@@ -484,31 +449,6 @@ impl Swarm {
         self.egress.roll(now);
         self.links.opening.retain(|_, attempt| now.since(attempt.since) < OPENING_MAX);
         self.timers.tick = now + if flowing || !self.repair.is_empty() { TICK } else { IDLE_TICK };
-    }
-
-    /// A feed that is silent while newer pieces are known to exist is given up.
-    fn silence_check(&mut self, now: Timestamp) {
-        if self.identity.role != Role::Viewer {
-            return;
-        }
-        let stripes = self.stripes();
-        let newest = self.store.newest().unwrap_or(0);
-        for stripe in 0..stripes {
-            let feed = self.feeds.stripe(stripe);
-            let behind = feed.newest.is_some_and(|mine| mine + 2 * u32::from(stripes) < newest);
-            let silence = now.since(feed.fed_at);
-            let silent = silence > self.config.feed_silence && behind;
-            let active = feed.active.filter(|&active| silent && active != PeerId::RELAY);
-            let gives_up = |peer: &PeerId| {
-                silence > PITY_MAX
-                    || self.is_dead(*peer)
-                    || silence > SLOW_MAX && self.is_to_blame(*peer, stripe)
-            };
-            if let Some(active) = active.filter(gives_up) {
-                self.feeds.shun(now, active, StripeSet::only(stripe));
-                self.apply(vec![Change::Unsubscribe(active, stripe), Change::Complain(active, stripe)]);
-            }
-        }
     }
 
     fn ask_for_missing(&mut self, now: Timestamp) {
@@ -590,42 +530,6 @@ impl Swarm {
             self.neighbors.values_mut().for_each(Neighbor::forgive);
             self.weigh_uplink(now);
         }
-    }
-
-    /// Looks whether the uplink carries what is asked of it; if it does not for long, one feed is given up, and whoever
-    /// had it turns to another.
-    fn weigh_uplink(&mut self, now: Timestamp) {
-        let pushed = self.neighbors.values().filter(|n| n.peer != PeerId::RELAY);
-        let stripe_bps = self.stripe_bps();
-        let mut look = Look { stripe_bps, ..Look::default() };
-        for neighbor in pushed {
-            look.acknowledged_bps += neighbor.acknowledged_bps;
-            look.links += usize::from(!neighbor.pushes.is_empty());
-            look.strained += usize::from(!neighbor.pushes.is_empty() && neighbor.is_strained(stripe_bps));
-        }
-        let verdict = self.uplink.weigh(now, look);
-        if verdict.is_full {
-            self.report_soon(now);
-        }
-        if verdict.sheds && self.identity.role == Role::Viewer {
-            self.shed(stripe_bps);
-        }
-    }
-
-    fn shed(&mut self, stripe_bps: u64) {
-        let worst = self.neighbors.values_mut().filter(|n| n.peer != PeerId::RELAY);
-        let worst =
-            worst.filter(|n| !n.pushes.is_empty()).max_by_key(|n| (n.is_strained(stripe_bps), n.waiting()));
-        let Some(neighbor) = worst else { return };
-        let stripes: StripeSet = neighbor.pushes.iter().take(1).collect();
-        let peer = neighbor.peer;
-        neighbor.pushes = neighbor.pushes.without(stripes);
-        self.send(peer, &Frame::Refuse { stripes });
-    }
-
-    /// Bits a second of one stripe.
-    fn stripe_bps(&self) -> u64 {
-        self.stream().map_or(0, |s| u64::from(s.bitrate_bps) / u64::from(s.stripes.max(1)))
     }
 
     pub(crate) fn read_clock_again(&mut self, now: Timestamp) {

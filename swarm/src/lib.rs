@@ -20,6 +20,7 @@ mod repair;
 mod rng;
 mod roster;
 mod session;
+mod silence;
 mod stats;
 mod store;
 mod table;

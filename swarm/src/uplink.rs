@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use wire::{Frame, PeerId, StripeSet};
+
+use crate::engine::Swarm;
+use crate::{Role, Timestamp};
 
 /// An uplink with so much in its queue is full: half of what home routers hold.
 const QUEUE_FULL_MS: u64 = 100;
@@ -116,6 +119,44 @@ impl Uplink {
     /// Mean time in its queue, in milliseconds; `None` while nothing is pushed.
     pub(crate) fn queue_ms(&self) -> Option<u16> {
         self.queue_ms.map(|queue| queue.min(u16::MAX.into()) as u16)
+    }
+}
+
+impl Swarm {
+    /// Looks whether the uplink carries what is asked of it; if it does not for long, one feed is given up, and whoever
+    /// had it turns to another.
+    pub(crate) fn weigh_uplink(&mut self, now: Timestamp) {
+        let pushed = self.neighbors.values().filter(|n| n.peer != PeerId::RELAY);
+        let stripe_bps = self.stripe_bps();
+        let mut look = Look { stripe_bps, ..Look::default() };
+        for neighbor in pushed {
+            look.acknowledged_bps += neighbor.acknowledged_bps;
+            look.links += usize::from(!neighbor.pushes.is_empty());
+            look.strained += usize::from(!neighbor.pushes.is_empty() && neighbor.is_strained(stripe_bps));
+        }
+        let verdict = self.uplink.weigh(now, look);
+        if verdict.is_full {
+            self.report_soon(now);
+        }
+        if verdict.sheds && self.identity.role == Role::Viewer {
+            self.shed(stripe_bps);
+        }
+    }
+
+    fn shed(&mut self, stripe_bps: u64) {
+        let worst = self.neighbors.values_mut().filter(|n| n.peer != PeerId::RELAY);
+        let worst =
+            worst.filter(|n| !n.pushes.is_empty()).max_by_key(|n| (n.is_strained(stripe_bps), n.waiting()));
+        let Some(neighbor) = worst else { return };
+        let stripes: StripeSet = neighbor.pushes.iter().take(1).collect();
+        let peer = neighbor.peer;
+        neighbor.pushes = neighbor.pushes.without(stripes);
+        self.send(peer, &Frame::Refuse { stripes });
+    }
+
+    /// Bits a second of one stripe.
+    fn stripe_bps(&self) -> u64 {
+        self.stream().map_or(0, |s| u64::from(s.bitrate_bps) / u64::from(s.stripes.max(1)))
     }
 }
 
