@@ -19,7 +19,7 @@ const UNSOLICITED_FORGIVEN: u32 = 32;
 const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// Pings after which the quickest way is taken to have become a millisecond longer.
-const PINGS_A_CREEP: u32 = 8;
+const PINGS_A_CREEP: u32 = 4;
 
 /// Bytes that a message costs besides its content.
 const FRAME_OVERHEAD: usize = 16;

@@ -8,11 +8,14 @@ use crate::Timestamp;
 /// A member that copes with all it was given is given more no sooner than this: its next report must show it.
 const GROW_EVERY: Duration = Duration::from_millis(1_900);
 
-/// Time in the uplink's queue up to which there is plenty of room.
-const QUEUE_EASY_MS: u16 = 8;
+/// Time in the uplink's queue that is as good as none.
+const QUEUE_NONE_MS: u16 = 5;
+
+/// And up to which there is plenty of room.
+const QUEUE_EASY_MS: u16 = 12;
 
 /// And up to which there is some.
-const QUEUE_BUSY_MS: u16 = 25;
+const QUEUE_BUSY_MS: u16 = 40;
 
 /// A measured limit is not tried again within this time.
 const LIMIT_HOLDS: Duration = Duration::from_secs(15);
@@ -107,10 +110,11 @@ impl Upload {
         self.changed = now;
     }
 
-    /// By a third where the uplink has no queue; not at all where it has one. Up to a known
+    /// By half where the uplink has no queue, by a third where it has little of one, else not at all. Up to a known
     /// limit, and later one at a time beyond it.
     fn grown(&mut self, now: Timestamp, queue_ms: u16) -> usize {
         let step = match queue_ms {
+            ..=QUEUE_NONE_MS => (self.able / 2).max(1),
             ..=QUEUE_EASY_MS => (self.able / 3).max(1),
             _ => 0,
         };
