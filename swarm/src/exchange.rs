@@ -133,8 +133,7 @@ impl Swarm {
             self.pieces.duplicates += 1;
         } else {
             let Some(verifier) = &self.verifier else { return };
-            let proven = self.config.proven.is_some_and(|proven| proven(piece.frame()));
-            if !proven && piece.verify(verifier).is_err() {
+            if piece.verify(verifier).is_err() {
                 self.pieces.rejected += 1;
                 return self.violated(now, peer, Violation::BadSignature);
             }

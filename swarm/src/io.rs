@@ -66,9 +66,6 @@ pub struct Config {
     pub egress_max_bps: Option<u64>,
     /// Direct children that a source feeds in each stripe, the relay not counted. Three copies of the bitrate in all.
     pub source_copies_max: usize,
-    /// For a simulator, in which thousands of engines are handed the very same bytes: whether a signed frame at this
-    /// place in memory is known to be the broadcaster's. `None`: every signature is checked.
-    pub proven: Option<fn(&Bytes) -> bool>,
 }
 
 impl Default for Config {
@@ -87,7 +84,6 @@ impl Default for Config {
             join_buffer_ms: 700,
             egress_max_bps: None,
             source_copies_max: 2,
-            proven: None,
         }
     }
 }
