@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-/// 5 to 2: the crate's second is 400 ms, as in Chromium's SCTP, and its delayed acknowledgement 80 ms. What is derived
+/// 5 to 2: the crate's second is 400 ms, as in Chromium's SCTP (`rto_min` of dcSCTP's options), and its delayed acknowledgement 80 ms. What is derived
 /// from measured round trips stays right, as those are measured by the same clock.
 const NUMERATOR: u32 = 5;
 const DENOMINATOR: u32 = 2;
