@@ -2,7 +2,8 @@
 // processes are gone when the scenario is. The scenario's file starts itself again inside of it.
 //
 //   await onLan();         one network namespace with one address, 10.77.0.1 (Chromium gathers no candidates where
-//                          there is only loopback: hence the veth pair and the default route)
+//                          there is only loopback: hence the veth pair and the default route; and it starts anew what
+//                          it loads when an address appears: hence no IPv6 address a second after the start)
 //   await onWan('homes');  the hosts of tests/netlab/scenarios/homes.toml; this process sits in the host `server`
 
 import { spawn } from 'node:child_process';
@@ -14,6 +15,8 @@ const LAN_ADDRESS = '10.77.0.1';
 const LAN_SETUP = `
   ip link set lo up
   ip link add lan type veth peer name lan-far
+  ip link set lan addrgenmode none
+  ip link set lan-far addrgenmode none
   ip link set lan-far up
   ip address add ${LAN_ADDRESS}/24 dev lan
   ip link set lan up
