@@ -11,7 +11,7 @@ TOOLS := chromium:chromium ffmpeg:ffmpeg ip:iproute2 unshare:util-linux \
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 
-.PHONY: help setup packages viewer build run test test-rust test-browser clean
+.PHONY: help setup packages viewer build run test test-rust test-browser sim clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -61,6 +61,9 @@ test-rust: ## format, lints, unit and property tests
 
 test-browser: ## scenarios in real browsers (one: make test-browser ONLY=six-viewers)
 	cd tests/browser && node --test --test-concurrency=1 --test-reporter=spec $(if $(ONLY),$(ONLY).test.mjs,*.test.mjs)
+
+sim: ## simulate every scenario and hold the swarm against its goals: hours (less: make sim SEEDS=1 VIEWERS=1000)
+	cargo run --release --quiet -p tests --bin sim-table -- $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIEWERS),--viewers-max $(VIEWERS))
 
 clean: ## remove what was built and downloaded
 	cargo clean

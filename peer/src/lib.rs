@@ -4,8 +4,10 @@
 //! thing for one channel; [`transport`] is its WebRTC half, usable alone.
 
 mod links;
+mod observe;
 mod participant;
 mod session;
 pub mod transport;
 
+pub use observe::{Observation, Observer};
 pub use participant::{Alteration, Event, Participant, ParticipantConfig, Publisher};

@@ -53,6 +53,13 @@ struct Entry {
     reported_bytes: usize,
 }
 
+impl Entry {
+    fn unsent_bytes(&self) -> usize {
+        let waiting: usize = self.control_waiting.iter().map(Bytes::len).sum();
+        self.link.as_ref().map_or(0, Link::buffered) + waiting
+    }
+}
+
 /// All links of one participant.
 pub(crate) struct Links {
     endpoint: Option<Endpoint>,
@@ -154,10 +161,10 @@ impl Links {
         }
     }
 
-    /// Sends a frame. A pushed piece that finds no room is dropped, anything else waits.
-    pub(crate) fn send(&mut self, peer: PeerId, lane: Lane, frame: Bytes) {
-        let Some(entry) = self.entries.get_mut(&peer) else { return };
-        let Some(link) = &entry.link else { return };
+    /// Sends a frame. A pushed piece that finds no room is dropped, anything else waits. Whether it was not dropped.
+    pub(crate) fn send(&mut self, peer: PeerId, lane: Lane, frame: Bytes) -> bool {
+        let Some(entry) = self.entries.get_mut(&peer) else { return false };
+        let Some(link) = &entry.link else { return false };
         entry.reported_bytes = UNTOLD_BYTES;
         // Control frames keep their order, so behind one that waits all wait.
         let in_line = lane == Lane::Control && !entry.control_waiting.is_empty();
@@ -168,6 +175,12 @@ impl Links {
         if entry.control_waiting.len() > CONTROL_WAITING_MAX {
             link.close();
         }
+        !refused || lane == Lane::Control
+    }
+
+    /// Bytes that the link to `peer` holds, or that wait for it.
+    pub(crate) fn unsent_bytes(&self, peer: PeerId) -> usize {
+        self.entries.get(&peer).map_or(0, Entry::unsent_bytes)
     }
 
     /// Sends what waits for `peer`.
@@ -186,9 +199,7 @@ impl Links {
         let mut changed = Vec::new();
         for (&peer, entry) in &mut self.entries {
             Self::retry(entry);
-            let Some(link) = &entry.link else { continue };
-            let waiting: usize = entry.control_waiting.iter().map(Bytes::len).sum();
-            let bytes = link.buffered() + waiting;
+            let bytes = entry.unsent_bytes();
             if std::mem::replace(&mut entry.reported_bytes, bytes) != bytes {
                 changed.push((peer, bytes));
             }

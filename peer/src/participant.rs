@@ -6,10 +6,11 @@ use bytes::Bytes;
 use swarm::{Chunk, Config, Identity, Input, Output, Phase, Stats, Swarm, Timestamp, Violation};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use wire::session::{Announce, FromPeer, FromTracker, Refusal};
+use wire::session::{Announce, FromPeer, FromTracker, Refusal, Signal};
 use wire::{Frame, PeerId, Piece, Signer, StreamHeader};
 
 use crate::links::{Links, LinksEvent, UNTOLD_BYTES};
+use crate::observe::{Observation, Observer};
 use crate::session::{self, SessionEvent, SessionMessage, SessionSender};
 use crate::transport::{self, Endpoint, LinkEvent};
 
@@ -17,7 +18,7 @@ use crate::transport::{self, Endpoint, LinkEvent};
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How often counters are published.
-const STATS_EVERY: Duration = Duration::from_millis(250);
+const STATUS_EVERY: Duration = Duration::from_millis(250);
 
 /// Commands that may wait; then whoever publishes waits.
 const COMMANDS_MAX: usize = 256;
@@ -42,6 +43,8 @@ pub struct ParticipantConfig {
     pub announce: Option<(Signer, String)>,
     /// `None`, but in tests.
     pub alteration: Option<Alteration>,
+    /// Is shown what happens on the links; `None`, but in measurements.
+    pub observer: Option<Observer>,
 }
 
 /// What a participant tells its owner.
@@ -87,7 +90,15 @@ enum Command {
 pub struct Participant {
     publisher: Publisher,
     events: mpsc::Receiver<Event>,
-    stats: watch::Receiver<(Stats, Phase)>,
+    status: watch::Receiver<Status>,
+}
+
+/// What a participant says of itself, a few times a second.
+#[derive(Debug, Clone)]
+struct Status {
+    stats: Stats,
+    phase: Phase,
+    clock_offset_ms: Option<i64>,
 }
 
 /// Puts a broadcaster's media into the swarm. Clones feed the same one.
@@ -123,9 +134,10 @@ impl Participant {
     pub fn start(config: ParticipantConfig) -> Participant {
         let (commands, commands_end) = mpsc::channel(COMMANDS_MAX);
         let (events, events_end) = mpsc::channel(EVENTS_MAX);
-        let (stats, stats_end) = watch::channel((Stats::default(), Phase::Connecting));
-        tokio::spawn(Task::new(config, events, stats).run(commands_end));
-        Participant { publisher: Publisher { commands }, events: events_end, stats: stats_end }
+        let nothing = Status { stats: Stats::default(), phase: Phase::Connecting, clock_offset_ms: None };
+        let (status, status_end) = watch::channel(nothing);
+        tokio::spawn(Task::new(config, events, status).run(commands_end));
+        Participant { publisher: Publisher { commands }, events: events_end, status: status_end }
     }
 
     /// For a broadcaster.
@@ -138,14 +150,35 @@ impl Participant {
         self.events.recv().await
     }
 
+    /// For a viewer: its screen shows media time `media_ms`, in milliseconds since the epoch, or stands still there
+    /// for want of media. A few times a second.
+    pub async fn show(&self, media_ms: u32, stalled: bool) {
+        self.publisher.input(Input::Playhead { media_ms, stalled }).await;
+    }
+
+    /// For a viewer: pass on at most so many multiples of the stream's bitrate; 0: nothing.
+    pub async fn cap_upload(&self, times: f32) {
+        self.publisher.input(Input::UploadCap(times)).await;
+    }
+
+    /// For a viewer: make links, or close all and be fed by the relay.
+    pub async fn share(&self, on: bool) {
+        self.publisher.input(Input::Sharing(on)).await;
+    }
+
     /// Counters and links, at most a quarter of a second old.
     pub fn stats(&self) -> Stats {
-        self.stats.borrow().0.clone()
+        self.status.borrow().stats.clone()
     }
 
     /// Where a viewer stands.
     pub fn phase(&self) -> Phase {
-        self.stats.borrow().1
+        self.status.borrow().phase
+    }
+
+    /// Milliseconds to add to this machine's Unix time to have the tracker's, by the best reading so far.
+    pub fn clock_offset_ms(&self) -> Option<i64> {
+        self.status.borrow().clock_offset_ms
     }
 }
 
@@ -154,22 +187,19 @@ struct Task {
     announce: Option<(Signer, String)>,
     secret: wire::PeerSecret,
     alteration: Option<Alteration>,
+    observer: Option<Observer>,
     session: SessionSender,
     session_events: mpsc::Receiver<SessionEvent>,
     session_bytes: usize,
     links: Links,
     links_events: mpsc::Receiver<LinksEvent>,
     events: mpsc::Sender<Event>,
-    stats: watch::Sender<(Stats, Phase)>,
+    status: watch::Sender<Status>,
     zero: Instant,
 }
 
 impl Task {
-    fn new(
-        config: ParticipantConfig,
-        events: mpsc::Sender<Event>,
-        stats: watch::Sender<(Stats, Phase)>,
-    ) -> Self {
+    fn new(config: ParticipantConfig, events: mpsc::Sender<Event>, status: watch::Sender<Status>) -> Self {
         let (links, links_events) = Links::new(config.endpoint);
         let (session, session_events) = session::keep(config.session_url);
         let seed = getrandom::u64().unwrap_or_default();
@@ -179,21 +209,22 @@ impl Task {
             announce: config.announce,
             secret,
             alteration: config.alteration,
+            observer: config.observer,
             session,
             session_events,
             session_bytes: 0,
             links,
             links_events,
             events,
-            stats,
+            status,
             zero: Instant::now(),
         }
     }
 
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let mut stats_due = Instant::now();
+        let mut status_due = Instant::now();
         loop {
-            let wake = self.wake_at().min(stats_due);
+            let wake = self.wake_at().min(status_due);
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Input(input)) => self.handle(*input),
@@ -204,11 +235,17 @@ impl Task {
                 () = sleep_until(wake) => self.handle(Input::Wake),
             }
             self.look_at_queues();
-            if Instant::now() >= stats_due {
-                stats_due = Instant::now() + STATS_EVERY;
-                self.stats.send_replace((self.engine.stats(), self.engine.phase(self.now())));
+            if Instant::now() >= status_due {
+                status_due = Instant::now() + STATUS_EVERY;
+                self.status.send_replace(self.own_status());
             }
         }
+    }
+
+    fn own_status(&self) -> Status {
+        let now = self.now();
+        let clock_offset_ms = self.engine.tracker_time_ms(now).map(|tracker| tracker as i64 - unix_ms());
+        Status { stats: self.engine.stats(), phase: self.engine.phase(now), clock_offset_ms }
     }
 
     fn now(&self) -> Timestamp {
@@ -218,7 +255,7 @@ impl Task {
     fn wake_at(&self) -> Instant {
         let timeout = self.engine.poll_timeout().map(|at| self.zero + Duration::from_micros(at.as_micros()));
         let busy = (self.links.is_busy() || self.session_bytes > 0).then(|| Instant::now() + LOOK_AGAIN);
-        let idle = Instant::now() + STATS_EVERY;
+        let idle = Instant::now() + STATUS_EVERY;
         timeout.into_iter().chain(busy).fold(idle, Instant::min)
     }
 
@@ -233,10 +270,21 @@ impl Task {
         match output {
             Output::Send { peer, lane, frame } => self.send(peer, lane, frame),
             Output::Tell(message) => {
+                self.observe(Observation::Told { message: &message });
                 self.session.send(SessionMessage::Text(message.to_text()));
             }
-            Output::OpenLink { peer } => self.links.open(peer),
-            Output::Signal { peer, signal } => self.links.signal(peer, signal),
+            Output::OpenLink { peer } => {
+                self.observe(Observation::Opening { peer, offers: true });
+                self.links.open(peer);
+            }
+            Output::Signal { peer, signal } => {
+                match signal {
+                    Signal::Offer { .. } => self.observe(Observation::Opening { peer, offers: false }),
+                    Signal::Declined => self.observe(Observation::Closed { peer, why: None }),
+                    _ => {}
+                }
+                self.links.signal(peer, signal);
+            }
             Output::CloseLink { peer } => self.links.close(peer),
             Output::Stream(header) => self.say(Event::Stream(header)),
             Output::Chunk(chunk) => self.say(Event::Chunk(chunk)),
@@ -249,16 +297,29 @@ impl Task {
             Some(alter) if matches!(Frame::decode(frame.clone()), Ok(Frame::Piece(_))) => alter(frame),
             _ => frame,
         };
-        if peer == PeerId::RELAY {
+        let (lane, taken) = if peer == PeerId::RELAY {
             self.session_bytes = UNTOLD_BYTES;
-            self.session.send(SessionMessage::Frame(frame));
-            return;
-        }
-        let lane = match lane {
-            swarm::Lane::Eager => transport::Lane::Eager,
-            swarm::Lane::Control => transport::Lane::Control,
+            (None, self.session.send(SessionMessage::Frame(frame.clone())))
+        } else {
+            let lane = match lane {
+                swarm::Lane::Eager => transport::Lane::Eager,
+                swarm::Lane::Control => transport::Lane::Control,
+            };
+            (Some(lane), self.links.send(peer, lane, frame.clone()))
         };
-        self.links.send(peer, lane, frame);
+        if self.observer.is_some() {
+            let unsent_bytes = match lane {
+                None => self.session.unsent_bytes(),
+                Some(_) => self.links.unsent_bytes(peer),
+            };
+            self.observe(Observation::Sent { peer, lane, frame: &frame, unsent_bytes, dropped: !taken });
+        }
+    }
+
+    fn observe(&mut self, what: Observation<'_>) {
+        if let Some(observer) = &mut self.observer {
+            observer(what);
+        }
     }
 
     /// The owner may be slow or not listen at all; the swarm goes on.
@@ -284,6 +345,7 @@ impl Task {
                 self.say(Event::SessionLost { why });
             }
             SessionEvent::Message(SessionMessage::Frame(bytes)) => {
+                self.observe(Observation::Received { peer: PeerId::RELAY, lane: None, frame: &bytes });
                 self.handle(Input::Frame { peer: PeerId::RELAY, bytes });
             }
             SessionEvent::Message(SessionMessage::Text(text)) => match FromTracker::parse(&text) {
@@ -340,6 +402,7 @@ impl Task {
                 }
             }
             LinksEvent::Failed { peer, number } if self.links.is_current(peer, number) => {
+                self.observe(Observation::Closed { peer, why: None });
                 self.links.close(peer);
                 self.handle(Input::LinkClosed { peer });
             }
@@ -352,11 +415,18 @@ impl Task {
 
     fn link_event(&mut self, peer: PeerId, event: LinkEvent) {
         match event {
-            LinkEvent::Open => self.handle(Input::LinkOpened { peer }),
-            LinkEvent::Frame { bytes, .. } => self.handle(Input::Frame { peer, bytes }),
+            LinkEvent::Open => {
+                self.observe(Observation::Opened { peer });
+                self.handle(Input::LinkOpened { peer });
+            }
+            LinkEvent::Frame { lane, bytes } => {
+                self.observe(Observation::Received { peer, lane: Some(lane), frame: &bytes });
+                self.handle(Input::Frame { peer, bytes });
+            }
             LinkEvent::Writable => {}
             LinkEvent::Closed { why } => {
                 tracing::debug!(%peer, ?why, "link closed");
+                self.observe(Observation::Closed { peer, why: Some(why) });
                 self.links.close(peer);
                 self.handle(Input::LinkClosed { peer });
             }

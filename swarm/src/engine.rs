@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use wire::session::{FromPeer, Report};
+use wire::session::{Fault, FromPeer, Report};
 use wire::{ChannelId, Epoch, Frame, PeerId, StreamHeader, StripeSet, Verifier};
 
 use crate::assembly::Assembly;
@@ -16,6 +16,7 @@ use crate::repair::{Candidates, Repair, RepairClock};
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::table::Table;
+use crate::uplink::Uplink;
 use crate::{
     ByteCounts, Config, Identity, Input, Lane, Output, Phase, PieceCounts, Role, Stats, Timestamp, Violation,
 };
@@ -30,7 +31,7 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 pub(crate) const QUIET: Duration = Duration::from_millis(1_500);
 
 const HAVE_EVERY: Duration = Duration::from_millis(200);
-const PING_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
 /// A HAVE describes this much of the newest media: the window in which repairs happen.
@@ -45,7 +46,7 @@ const OPENING_MAX: Duration = Duration::from_secs(20);
 /// Requests that one neighbor may have open: a round trip's worth of a stripe.
 const OUTSTANDING_MAX: usize = 16;
 
-/// Pieces older than target lag and this are not pushed any more.
+/// Pieces older than target lag and this are not pushed any more by source and relay, to whom nobody is an alternative.
 const STALE_MARGIN_MS: u32 = 500;
 
 /// How long a broadcaster that vanished is waited for before its channel counts as offline.
@@ -78,6 +79,10 @@ pub struct Swarm {
     pub(crate) offline: Option<Offline>,
     pub(crate) fed_at: Option<Timestamp>,
     pub(crate) egress: Egress,
+    pub(crate) uplink: Uplink,
+    /// How late this machine is lately in doing what is due: not to be mistaken for the network's delay.
+    pub(crate) own_delay: Duration,
+    started: Option<Timestamp>,
     pub(crate) bytes: ByteCounts,
     pub(crate) pieces: PieceCounts,
     pub(crate) control_bytes: u64,
@@ -156,7 +161,7 @@ pub(crate) struct Egress {
 struct Timers {
     tick: Timestamp,
     have: Timestamp,
-    ping: Timestamp,
+    look: Timestamp,
     report: Timestamp,
     clock: Timestamp,
 }
@@ -189,6 +194,9 @@ impl Swarm {
             offline: None,
             fed_at: None,
             egress: Egress::default(),
+            uplink: Uplink::default(),
+            own_delay: Duration::ZERO,
+            started: None,
             bytes: ByteCounts::default(),
             pieces: PieceCounts::default(),
             control_bytes: 0,
@@ -202,6 +210,7 @@ impl Swarm {
 
     /// Takes note of what happened and decides what to do: see [`poll_output`](Self::poll_output).
     pub fn handle(&mut self, now: Timestamp, input: Input) {
+        self.started.get_or_insert(now);
         match input {
             Input::SessionOpened => self.session_opened(now),
             Input::SessionClosed => self.session_closed(now),
@@ -347,7 +356,7 @@ impl Swarm {
         // Also those that it was only asked for: a liar's first piece never makes it a feed.
         let asked = self.neighbors.get(&peer).map_or(StripeSet::EMPTY, |neighbor| neighbor.feeds);
         let stripes = self.feeds_of(peer).with(asked).intersection(StripeSet::all(self.stripes()));
-        self.tell(FromPeer::Orphaned { stripes, failed: peer });
+        self.tell(FromPeer::Orphaned { stripes, failed: peer, fault: Fault::Lied });
         self.push_output(Output::CloseLink { peer });
         self.link_closed(now, peer);
     }
@@ -380,8 +389,18 @@ impl Swarm {
         stops.into_iter().for_each(|(peer, stripes)| self.unsubscribe(peer, stripes));
         starts.into_iter().for_each(|(peer, stripes)| self.subscribe(peer, stripes));
         for (failed, stripes) in complaints.into_iter() {
-            self.tell(FromPeer::Orphaned { stripes, failed });
+            let stripes =
+                stripes.iter().filter(|&stripe| self.is_to_blame(failed, stripe)).collect::<StripeSet>();
+            if stripes.is_empty() {
+                continue;
+            }
+            self.tell(FromPeer::Orphaned { stripes, failed, fault: Fault::Silent });
         }
+    }
+
+    /// When timers last ran: the time, to within a tick.
+    pub(crate) fn ticked_at(&self) -> Timestamp {
+        self.timers.tick
     }
 
     fn unsubscribe(&mut self, peer: PeerId, stripes: StripeSet) {
@@ -408,6 +427,8 @@ impl Swarm {
     }
 
     fn tick(&mut self, now: Timestamp) {
+        let late = now.since(self.timers.tick.max(self.started.unwrap_or(now)));
+        self.own_delay = late.max(self.own_delay - self.own_delay / 8);
         let flowing = self.fed_at.is_some_and(|fed_at| now.since(fed_at) < QUIET);
         if flowing {
             self.silence_check(now);
@@ -430,30 +451,10 @@ impl Swarm {
         self.timers.tick = now + if flowing || !self.repair.is_empty() { TICK } else { IDLE_TICK };
     }
 
-    /// A feed that is silent while newer pieces are known to exist is given up.
-    fn silence_check(&mut self, now: Timestamp) {
-        if self.identity.role != Role::Viewer {
-            return;
-        }
-        let stripes = self.stripes();
-        let newest = self.store.newest().unwrap_or(0);
-        for stripe in 0..stripes {
-            let feed = self.feeds.stripe(stripe);
-            let behind = feed.newest.is_some_and(|mine| mine + 2 * u32::from(stripes) < newest);
-            let silent = now.since(feed.fed_at) > self.config.feed_silence && behind;
-            if let Some(active) = feed.active.filter(|&active| silent && active != PeerId::RELAY) {
-                self.feeds.shun(now, active, StripeSet::only(stripe));
-                self.apply(vec![Change::Unsubscribe(active, stripe), Change::Complain(active, stripe)]);
-            }
-        }
-    }
-
     fn ask_for_missing(&mut self, now: Timestamp) {
         let relay = self.fallback();
         let relaying = self.identity.role == Role::Relay;
         let clock = RepairClock {
-            // What the relay lacks, nobody else has: it asks at once.
-            first: if relaying { TICK } else { self.config.repair_after },
             again: self.config.repair_again_after,
             relay_before_deadline: self.config.relay_before_deadline,
         };
@@ -474,7 +475,16 @@ impl Swarm {
             let shown_ms = u64::from(playhead.media_ms) + now.since(playhead.at).as_millis() as u64;
             Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms)))
         };
-        let with = Candidates { holder: &holder, relay, time_left: &time_left };
+        let (feeds, stripes, margin_max) = (&self.feeds, self.stripes(), self.config.repair_after);
+        let usual_max = Duration::from_millis(self.target_lag_ms() as u64 / 3);
+        let given_up_after = |seq: u32| {
+            let stripe = (seq % u32::from(stripes.max(1))) as u8;
+            let lateness = feeds.stripe(stripe).lateness;
+            // What the relay lacks, nobody else has: it asks at once.
+            if relaying { TICK } else { lateness.given_up_after(usual_max, margin_max) }
+        };
+        let with =
+            Candidates { holder: &holder, relay, given_up_after: &given_up_after, time_left: &time_left };
         let mut by_peer: Table<PeerId, Vec<u32>> = Table::new();
         for (peer, seq) in self.repair.ask(now, clock, &with) {
             by_peer.or_insert(peer, Vec::new()).push(seq);
@@ -507,15 +517,19 @@ impl Swarm {
 
     /// Direct links are probed. The relay's is not: TCP knows by itself, and nobody plans with its upload.
     fn ping(&mut self, now: Timestamp) {
-        if now < self.timers.ping || self.identity.role == Role::Relay {
+        if self.identity.role == Role::Relay {
             return;
         }
-        self.timers.ping = now + PING_EVERY;
-        self.neighbors.values_mut().for_each(Neighbor::forgive);
-        let direct = self.neighbors.values_mut().filter(|neighbor| neighbor.peer != PeerId::RELAY);
         let nonce = self.rng.next() as u32;
-        let pings: Vec<_> = direct.map(|neighbor| (neighbor.peer, neighbor.ping(now, nonce))).collect();
+        let due = |neighbor: &&mut Neighbor| neighbor.peer != PeerId::RELAY && neighbor.ping_at <= now;
+        let pings: Vec<_> =
+            self.neighbors.values_mut().filter(due).map(|n| (n.peer, n.ping(now, nonce))).collect();
         pings.iter().for_each(|(peer, ping)| self.send(*peer, ping));
+        if now >= self.timers.look {
+            self.timers.look = now + LOOK_EVERY;
+            self.neighbors.values_mut().for_each(Neighbor::forgive);
+            self.weigh_uplink(now);
+        }
     }
 
     pub(crate) fn read_clock_again(&mut self, now: Timestamp) {
@@ -545,16 +559,14 @@ impl Swarm {
         self.timers.report = self.timers.report.min(now + TICK);
     }
 
-    pub(crate) fn own_report(&mut self) -> Report {
+    pub(crate) fn own_report(&self) -> Report {
         let direct = || self.neighbors.values().filter(|neighbor| neighbor.peer != PeerId::RELAY);
-        let saturated = direct().any(|neighbor| neighbor.saturated);
-        let acknowledged: u64 = direct().map(|neighbor| neighbor.acknowledged_bps).sum();
         let links: Vec<_> =
             direct().map(|neighbor| neighbor.peer).take(wire::limits::NEIGHBORS_MAX).collect();
-        self.neighbors.values_mut().for_each(|neighbor| neighbor.saturated = false);
+        let uplink = self.uplink.measured();
         Report {
-            // Only a link that had to wait has shown what it can carry.
-            capacity_bps: saturated.then(|| u32::try_from(acknowledged).unwrap_or(u32::MAX)),
+            capacity_bps: uplink.map(|uplink| u32::try_from(uplink.capacity_bps).unwrap_or(u32::MAX)),
+            uplink_busy: uplink.map(|uplink| uplink.busy),
             upload_cap_bps: self.stream().map(|s| (s.bitrate_bps as f32 * self.config.upload_cap_x) as u32),
             links,
             feeds: self.feeds.active(self.stripes()),
@@ -564,10 +576,12 @@ impl Swarm {
         }
     }
 
-    /// Media older than this is of no use to a neighbor.
+    /// Media older than this is not pushed any more. A viewer that lacks it has turned to others by then, and a link that
+    /// has fallen behind would never catch up.
     pub(crate) fn stale_ms(&self) -> u32 {
-        let lag_ms = self.stream().map_or(1_500, |header| u32::from(header.target_lag_ms));
-        self.store.newest_ms().saturating_sub(lag_ms + STALE_MARGIN_MS)
+        let lag_ms = self.target_lag_ms() as u32;
+        let kept_ms = if self.identity.role == Role::Viewer { lag_ms / 2 } else { lag_ms + STALE_MARGIN_MS };
+        self.store.newest_ms().saturating_sub(kept_ms)
     }
 
     pub(crate) fn keep_headers(&mut self) {

@@ -1,6 +1,7 @@
 //! What the engine does with its neighbors' frames: check, keep, pass on, hand to the player, answer.
 
 use bytes::Bytes;
+use wire::session::{Fault, FromPeer};
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, Piece, StreamHeader, StripeSet};
 
 use crate::engine::Swarm;
@@ -11,7 +12,17 @@ use crate::{Lane, Output, Role, Timestamp, Violation};
 const HAVE_AHEAD_MAX: u32 = 512;
 
 /// A new feed counts as delivering with pieces at most this much older than the newest held.
-const RECENT_MS: u32 = 400;
+const RECENT_MS: u32 = 900;
+
+/// Pieces of each stripe that a new subscriber is pushed at once: the newest.
+const CATCH_UP_ROUNDS: u32 = 3;
+
+/// Feeds that a source gives twice for a moment, while one viewer takes another's place.
+const HANDOVERS: usize = 3;
+
+/// Percent of a relay's budget up to which it takes viewers on. The rest is for those who watch already and lose a feed,
+/// for repairs, and for the first seconds that a newcomer gets in a burst.
+const JOINS_SHARE: u64 = 70;
 
 /// A viewer whose picture stands still waits this long for what is missing before it goes on behind it: a repair
 /// takes two round trips.
@@ -34,7 +45,7 @@ impl Swarm {
         };
         let is_piece = matches!(frame, Frame::Piece(_));
         if let Some(neighbor) = self.neighbors.get_mut(&peer) {
-            neighbor.note_received(&bytes, is_piece);
+            neighbor.note_received(now, &bytes, is_piece);
         }
         if !is_piece {
             self.control_bytes += bytes.len() as u64;
@@ -49,12 +60,17 @@ impl Swarm {
             Frame::Request { epoch, pieces } => self.requested(peer, epoch, &pieces),
             Frame::Cancel { pieces } => self.with_neighbor(peer, |neighbor| neighbor.cancel(&pieces)),
             Frame::Missing { pieces } => self.missing(peer, &pieces),
-            Frame::Ping { nonce, received } => {
-                let pong = self.neighbors.get_mut(&peer).map(|n| n.pong(now, nonce, received));
+            Frame::Ping { nonce, received, sent_ms } => {
+                let own = self.own_delay;
+                let pong = self.neighbors.get_mut(&peer).map(|n| n.pong(now, own, nonce, received, sent_ms));
                 pong.into_iter().for_each(|pong| self.send(peer, &pong));
             }
-            Frame::Pong { nonce, received } => {
-                self.with_neighbor(peer, |neighbor| neighbor.ponged(now, nonce, received));
+            Frame::Pong { nonce, received, late_ms } => {
+                let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+                neighbor.ponged(now, nonce, received);
+                if peer != PeerId::RELAY {
+                    self.uplink.note(late_ms);
+                }
             }
         }
         self.pump(peer);
@@ -90,6 +106,8 @@ impl Swarm {
         }
         self.headers.insert(header.generation, (header, frame.clone()));
         self.keep_headers();
+        // Now the cap can be said in bits a second; the Roster plans with it.
+        self.report_soon(now);
         let subscribers = self.neighbors.values().filter(|n| !n.pushes.is_empty() && Some(n.peer) != from);
         let subscribers: Vec<_> = subscribers.map(|neighbor| neighbor.peer).collect();
         for peer in subscribers {
@@ -133,11 +151,15 @@ impl Swarm {
             self.pieces.duplicates += 1;
         } else {
             let Some(verifier) = &self.verifier else { return };
-            if piece.verify(verifier).is_err() {
+            let proven = self.config.proven.is_some_and(|proven| proven(piece.frame()));
+            if !proven && piece.verify(verifier).is_err() {
                 self.pieces.rejected += 1;
                 return self.violated(now, peer, Violation::BadSignature);
             }
             self.pieces.verified += 1;
+        }
+        if !duplicate && !asked {
+            self.feeds.note_lateness(stripe, peer, self.repair.known_for(now, header.seq));
         }
         let proven = !duplicate || self.store.contains(header.seq);
         if proven && !asked && header.time_ms.saturating_add(RECENT_MS) >= self.store.newest_ms() {
@@ -202,9 +224,12 @@ impl Swarm {
     /// Sends what waits for a neighbor, as far as its link takes it.
     pub(crate) fn pump(&mut self, peer: PeerId) {
         let stale_ms = self.stale_ms();
+        let session = peer == PeerId::RELAY || self.identity.role != Role::Viewer;
+        let queue_bytes =
+            if session { self.config.session_queue_bytes } else { self.config.link_queue_bytes };
         let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
         let mut sends = Vec::new();
-        while let Some(send) = neighbor.next_piece(&self.store, self.config.link_queue_bytes, stale_ms) {
+        while let Some(send) = neighbor.next_piece(&self.store, queue_bytes, stale_ms) {
             sends.push(send);
         }
         for (piece, lane) in sends {
@@ -223,7 +248,7 @@ impl Swarm {
         self.pump(peer);
     }
 
-    fn target_lag_ms(&self) -> i64 {
+    pub(crate) fn target_lag_ms(&self) -> i64 {
         self.stream().map_or(1500, |stream| stream.target_lag_ms.into())
     }
 
@@ -283,25 +308,28 @@ impl Swarm {
         let all = StripeSet::all(self.stripes());
         let stripes = stripes.intersection(all);
         let already = self.neighbors.get(&peer).map_or(StripeSet::EMPTY, |neighbor| neighbor.pushes);
-        if !self.can_push(peer, stripes.without(already).len()) {
+        let joins = from == JOIN_POINT;
+        if !self.can_push(now, peer, stripes.without(already).len(), joins) {
             return self.send(peer, &Frame::Refuse { stripes: stripes.without(already) });
         }
         let headers: Vec<_> = self.headers.values().map(|(_, frame)| frame.clone()).collect();
         for frame in headers {
             self.push_output(Output::Send { peer, lane: Lane::Control, frame });
         }
-        // Who does not join anew goes on from where it is: what is staler than any playhead is not sent.
-        let (start, stale_ms) = match from {
-            JOIN_POINT => (self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX), 0),
-            from => (from, self.stale_ms()),
-        };
+        let start =
+            if joins { self.store.join_point(self.config.join_buffer_ms).unwrap_or(u32::MAX) } else { from };
+        // Who does not join anew goes on from where it is. What is older than the last few pieces it asks for, of
+        // several: a burst from one would hold up what comes next.
+        let newest = self.store.newest().unwrap_or(0);
+        let recent = newest.saturating_sub(CATCH_UP_ROUNDS * u32::from(self.stripes()));
+        let start = if joins { start } else { start.max(recent) };
         let count = self.stripes();
         let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
         neighbor.pushes = neighbor.pushes.with(stripes);
         for piece in self.store.from(start) {
-            let wanted = stripes.contains(piece.header.stripe(count)) && piece.header.time_ms >= stale_ms;
-            if wanted && !neighbor.holdings.contains(piece.header.seq) {
-                neighbor.enqueue(Outgoing { seq: piece.header.seq, repair: true });
+            let seq = piece.header.seq;
+            if stripes.contains(piece.header.stripe(count)) && !neighbor.holdings.contains(seq) {
+                neighbor.enqueue(Outgoing { seq, repair: joins });
             }
         }
         if self.identity.role == Role::Viewer {
@@ -310,22 +338,30 @@ impl Swarm {
     }
 
     /// Whether `more` stripes can be pushed: by the budget of a relay, by the upload of all others.
-    fn can_push(&self, peer: PeerId, more: usize) -> bool {
+    fn can_push(&self, now: Timestamp, peer: PeerId, more: usize, joins: bool) -> bool {
         let pushed = |but: PeerId| -> usize {
             self.neighbors.values().filter(|n| n.peer != but).map(|n| n.pushes.len()).sum()
         };
         let stripes = usize::from(self.stripes());
         match self.identity.role {
             Role::Relay => {
+                let Some(max) = self.config.egress_max_bps else { return true };
                 let bitrate = self.stream().map_or(0, |header| u64::from(header.bitrate_bps));
-                let added = bitrate * more as u64 / stripes as u64;
-                self.config.egress_max_bps.is_none_or(|max| self.egress.bps + added <= max)
+                let rate = |feeds: usize| bitrate * feeds as u64 / stripes.max(1) as u64;
+                // What was begun within the last second does not show in what was sent.
+                let sends = self.egress.bps.max(rate(pushed(peer)));
+                let max = if joins { max / 100 * JOINS_SHARE } else { max };
+                sends + rate(more) <= max
             }
             Role::Source => {
                 peer == PeerId::RELAY
-                    || pushed(PeerId::RELAY) + more <= self.config.source_copies_max * stripes
+                    || pushed(PeerId::RELAY) + more <= self.config.source_copies_max * stripes + HANDOVERS
             }
-            Role::Viewer => self.sharing && pushed(PeerId::RELAY) + more <= self.upload_slots(),
+            Role::Viewer => {
+                let slots = self.upload_slots().min(self.uplink.slots(now));
+                // A copy more for a moment, while some of those who are fed change over to others.
+                self.sharing && slots > 0 && pushed(PeerId::RELAY) + more <= slots.saturating_add(stripes)
+            }
         }
     }
 
@@ -366,7 +402,7 @@ impl Swarm {
         self.with_neighbor(peer, |neighbor| neighbor.feeds = neighbor.feeds.without(stripes));
         self.feeds.shun(now, peer, stripes);
         if peer != PeerId::RELAY {
-            self.tell(wire::session::FromPeer::Orphaned { stripes, failed: peer });
+            self.tell(FromPeer::Orphaned { stripes, failed: peer, fault: Fault::Refused });
         }
         if self.identity.role == Role::Viewer {
             self.reconsider_feeds(now);
@@ -376,7 +412,10 @@ impl Swarm {
     fn requested(&mut self, peer: PeerId, epoch: Epoch, pieces: &[u32]) {
         let waiting = self.neighbors.get(&peer).map_or(0, Neighbor::repairs_waiting);
         let willing = match self.identity.role {
-            Role::Viewer => self.sharing && self.config.upload_cap_x > 0.0 && waiting < REPAIRS_WAITING_MAX,
+            Role::Viewer => {
+                let gives = self.sharing && self.config.upload_cap_x > 0.0;
+                gives && !self.is_uplink_busy() && waiting < REPAIRS_WAITING_MAX
+            }
             Role::Source => waiting < REPAIRS_WAITING_MAX,
             Role::Relay => self.config.egress_max_bps.is_none_or(|max| self.egress.bps < max),
         };

@@ -16,12 +16,47 @@ const PENDING_MAX: Duration = Duration::from_millis(700);
 /// The same while the former feed goes on: a busy machine takes its time, and there is no hurry.
 const PENDING_FED_MAX: Duration = Duration::from_millis(2_500);
 
+/// A piece is given at least so much longer than usual: a retransmission's time.
+const MARGIN_MIN: Duration = Duration::from_millis(80);
+
 /// How long a peer that failed on a stripe is not asked for it again.
 const SHUN: Duration = Duration::from_secs(5);
+
+/// How much later than the first news of a piece it comes along its stripe, as RFC 6298 estimates round trips. Trees
+/// differ in depth, so that what is late in one stripe is early in another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lateness {
+    mean: Duration,
+    spread: Duration,
+}
+
+/// Before anything is known of a feed: a tree of a few levels.
+const UNKNOWN_LATENESS: Lateness =
+    Lateness { mean: Duration::from_millis(250), spread: Duration::from_millis(60) };
+
+impl Default for Lateness {
+    fn default() -> Self {
+        UNKNOWN_LATENESS
+    }
+}
+
+impl Lateness {
+    fn note(&mut self, sample: Duration) {
+        self.spread = (self.spread * 3 + self.mean.abs_diff(sample)) / 4;
+        self.mean = (self.mean * 7 + sample) / 8;
+    }
+
+    /// Lateness after which a piece will hardly come any more; what is usual counts for `usual_max` at most.
+    pub(crate) fn given_up_after(self, usual_max: Duration, margin_max: Duration) -> Duration {
+        self.mean.min(usual_max) + (self.spread * 4).clamp(MARGIN_MIN, margin_max)
+    }
+}
 
 /// One stripe's feed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Feed {
+    /// How late it usually is.
+    pub(crate) lateness: Lateness,
     parents: Parents,
     /// Whose pushes we rely on.
     pub(crate) active: Option<PeerId>,
@@ -76,6 +111,16 @@ impl Feeds {
         }
     }
 
+    /// Whether the Roster has named the peer as a parent or backup.
+    pub(crate) fn names(&self, peer: PeerId) -> bool {
+        self.feeds.iter().any(|feed| {
+            feed.parents.parent == Some(peer)
+                || feed.parents.backups.contains(&peer)
+                || feed.active == Some(peer)
+                || feed.pending.is_some_and(|(pending, _)| pending == peer)
+        })
+    }
+
     /// Another broadcast begins: numbers start anew, subscriptions stay.
     pub(crate) fn restart(&mut self, now: Timestamp) {
         for feed in &mut self.feeds {
@@ -94,6 +139,14 @@ impl Feeds {
         }
     }
 
+    /// A piece was pushed by a feed, so long after it was first heard of.
+    pub(crate) fn note_lateness(&mut self, stripe: u8, from: PeerId, lateness: Duration) {
+        let feed = self.stripe_mut(stripe);
+        if feed.active == Some(from) {
+            feed.lateness.note(lateness);
+        }
+    }
+
     /// A recent piece was pushed. Returns whom to stop: the former feed, once the new one delivers. That it brings
     /// what the former one brought already is no fault.
     pub(crate) fn delivered(&mut self, now: Timestamp, stripe: u8, from: PeerId, seq: u32) -> Option<Change> {
@@ -105,6 +158,9 @@ impl Feeds {
         feed.pending.take_if(|(pending, _)| *pending == from)?;
         feed.fed_at = now;
         let former = feed.active.replace(from).filter(|&former| former != from);
+        if former.is_some() {
+            feed.lateness = Lateness::default();
+        }
         former.map(|former| Change::Unsubscribe(former, stripe))
     }
 

@@ -42,10 +42,14 @@ pub struct Config {
     pub store_ms: u32,
     /// Pieces kept, in bytes, whatever their time says: 12 s at 20 Mb/s.
     pub store_bytes: usize,
-    /// Bytes that a link's transport may hold unsent before pieces wait in the engine, where stale ones are
-    /// dropped. Chromium closes a data channel at 16 MiB and delays everything long before.
+    /// Bytes that a link's transport may hold unsent before pieces wait in the engine, where stale ones are dropped:
+    /// 400 ms of a stripe at 3 Mb/s. What is in there holds up all that follows.
     pub link_queue_bytes: usize,
-    /// A missing piece is asked of a neighbor this long after it was due on its stripe.
+    /// The same of a session to the relay, which carries all stripes and a joining peer's first seconds; and of the
+    /// source's links, whose transport counts what is on its way as well.
+    pub session_queue_bytes: usize,
+    /// A missing piece is asked of a neighbor at most this long after it was due on its stripe; sooner where the stripe
+    /// is punctual.
     pub repair_after: Duration,
     /// And of another neighbor when the first has not sent it in this time.
     pub repair_again_after: Duration,
@@ -53,7 +57,7 @@ pub struct Config {
     pub relay_before_deadline: Duration,
     /// A stripe whose feed is silent for this long, while newer pieces are known to exist, gets another parent.
     pub feed_silence: Duration,
-    /// Links at once; the Roster asks for 12 to 16.
+    /// Links at once; beyond them, idle ones make room. The Roster asks for 12 to 18, and for one to each child.
     pub links_max: usize,
     /// Links made in an hour: a tab dies of about 500 in its life.
     pub link_creations_per_hour: usize,
@@ -66,6 +70,9 @@ pub struct Config {
     pub egress_max_bps: Option<u64>,
     /// Direct children that a source feeds in each stripe, the relay not counted. Three copies of the bitrate in all.
     pub source_copies_max: usize,
+    /// For a simulator, in which thousands of engines are handed the very same bytes: whether a signed frame at this
+    /// place in memory is known to be the broadcaster's. `None`: every signature is checked.
+    pub proven: Option<fn(&Bytes) -> bool>,
 }
 
 impl Default for Config {
@@ -73,17 +80,19 @@ impl Default for Config {
         Config {
             store_ms: 12_000,
             store_bytes: 32 << 20,
-            link_queue_bytes: 64 << 10,
+            link_queue_bytes: 16 << 10,
+            session_queue_bytes: 64 << 10,
             repair_after: Duration::from_millis(250),
             repair_again_after: Duration::from_millis(250),
-            relay_before_deadline: Duration::from_millis(400),
+            relay_before_deadline: Duration::from_millis(600),
             feed_silence: Duration::from_millis(600),
-            links_max: 16,
+            links_max: 28,
             link_creations_per_hour: 200,
             upload_cap_x: 4.0,
             join_buffer_ms: 700,
             egress_max_bps: None,
             source_copies_max: 2,
+            proven: None,
         }
     }
 }

@@ -20,10 +20,12 @@ mod repair;
 mod rng;
 mod roster;
 mod session;
+mod silence;
 mod stats;
 mod store;
 mod table;
 mod time;
+mod uplink;
 
 pub use assembly::Chunk;
 pub use engine::Swarm;

@@ -15,6 +15,12 @@ const OUTBOX_MAX: usize = 2048;
 /// Pieces a second that may come without being asked for: those on their way when a feed is stopped.
 const UNSOLICITED_FORGIVEN: u32 = 32;
 
+/// Time between two pings over the same link.
+const PING_EVERY: Duration = Duration::from_secs(1);
+
+/// Pings after which the quickest way is taken to have become a millisecond longer.
+const PINGS_A_CREEP: u32 = 4;
+
 /// Bytes that a message costs besides its content.
 const FRAME_OVERHEAD: usize = 16;
 
@@ -28,6 +34,13 @@ pub(crate) struct Outgoing {
     /// Asked for, so sent reliably.
     pub(crate) repair: bool,
 }
+
+/// A link on which pieces wait for longer than this is strained: long against the 100 ms between two pieces of a stripe,
+/// short against the lag.
+const WAIT_MAX: Duration = Duration::from_millis(400);
+
+/// The same in pieces of each stripe, of which there are ten in a second.
+const PIECES_WAITING_MAX: usize = 4;
 
 /// What the other side had got, and what it had been sent, at some time.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +60,16 @@ pub(crate) struct Neighbor {
     /// Stripes that we have asked it to push.
     pub(crate) feeds: StripeSet,
     pub(crate) holdings: Holdings,
+    /// When the link opened.
+    pub(crate) since: Timestamp,
+    /// When it last said anything.
+    pub(crate) heard_at: Timestamp,
     pub(crate) rtt: Option<Duration>,
+    /// When it is pinged next: links take turns, so that together they see all of a second.
+    pub(crate) ping_at: Timestamp,
+    /// Least difference between our clock and a ping's time, lately: the way without queues.
+    way_least: Option<u32>,
+    pongs: u32,
     /// Requests that it has not answered.
     pub(crate) outstanding: usize,
     /// Pieces that came without being asked for, lately.
@@ -61,19 +83,22 @@ pub(crate) struct Neighbor {
     acknowledged: Option<Acknowledged>,
     /// Acknowledged upload over the last window, in bits a second.
     pub(crate) acknowledged_bps: u64,
-    /// Pieces had to wait in that window: the link, or the uplink, was full.
-    pub(crate) saturated: bool,
 }
 
 impl Neighbor {
-    pub(crate) fn new(peer: PeerId, role: Role) -> Self {
+    pub(crate) fn new(now: Timestamp, peer: PeerId, role: Role) -> Self {
         Neighbor {
             peer,
             role,
             pushes: StripeSet::EMPTY,
             feeds: StripeSet::EMPTY,
             holdings: Holdings::default(),
+            since: now,
+            heard_at: now,
             rtt: None,
+            ping_at: now,
+            way_least: None,
+            pongs: 0,
             outstanding: 0,
             unsolicited: 0,
             outbox: VecDeque::new(),
@@ -84,7 +109,6 @@ impl Neighbor {
             ping: None,
             acknowledged: None,
             acknowledged_bps: 0,
-            saturated: false,
         }
     }
 
@@ -117,7 +141,6 @@ impl Neighbor {
                 return None;
             }
             if self.queued_bytes >= queue_bytes {
-                self.saturated = true;
                 return None;
             }
             let outgoing = self.outbox.pop_front()?;
@@ -161,7 +184,8 @@ impl Neighbor {
         self.queued_bytes = bytes;
     }
 
-    pub(crate) fn note_received(&mut self, frame: &Bytes, is_piece: bool) {
+    pub(crate) fn note_received(&mut self, now: Timestamp, frame: &Bytes, is_piece: bool) {
+        self.heard_at = now;
         self.received_bytes += frame.len() as u64;
         if is_piece {
             self.received_pieces_bytes += frame.len() as u64;
@@ -170,12 +194,30 @@ impl Neighbor {
 
     pub(crate) fn ping(&mut self, now: Timestamp, nonce: u32) -> Frame {
         self.ping = Some((nonce, now));
-        Frame::Ping { nonce, received: self.received_bytes }
+        self.ping_at = now + PING_EVERY;
+        Frame::Ping { nonce, received: self.received_bytes, sent_ms: now.as_millis() as u32 }
     }
 
-    pub(crate) fn pong(&mut self, now: Timestamp, nonce: u32, received: u64) -> Frame {
+    /// Answers a ping that was noticed up to `own_delay` late, and says how long it waited in queues.
+    pub(crate) fn pong(
+        &mut self,
+        now: Timestamp,
+        own_delay: Duration,
+        nonce: u32,
+        received: u64,
+        sent_ms: u32,
+    ) -> Frame {
         self.acknowledge(now, received);
-        Frame::Pong { nonce, received: self.received_bytes }
+        // The clocks have nothing to do with each other: only changes of the difference mean something.
+        let way = (now.as_millis() as u32).wrapping_sub(sent_ms);
+        let least = *self.way_least.get_or_insert(way);
+        let late = way.wrapping_sub(least) as i32;
+        // It creeps up, so that a way that has become longer is not taken for a queue for ever.
+        self.pongs += 1;
+        let creeps = u32::from(self.pongs.is_multiple_of(PINGS_A_CREEP));
+        self.way_least = Some(if late < 0 { way } else { least.wrapping_add(creeps) });
+        let late = i64::from(late) - own_delay.as_millis() as i64;
+        Frame::Pong { nonce, received: self.received_bytes, late_ms: late.clamp(0, u16::MAX.into()) as u16 }
     }
 
     pub(crate) fn ponged(&mut self, now: Timestamp, nonce: u32, received: u64) {
@@ -184,6 +226,19 @@ impl Neighbor {
             self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
         }
         self.acknowledge(now, received);
+    }
+
+    /// Pieces that wait before the link.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// What is pushed over the link waits before it, at `stripe_bps` for each stripe.
+    pub(crate) fn is_strained(&self, stripe_bps: u64) -> bool {
+        let waiting = self.outbox.iter().filter(|waiting| !waiting.repair).count();
+        let pushed_bps = stripe_bps * self.pushes.len() as u64;
+        let queued = Duration::from_micros(self.queued_bytes as u64 * 8_000_000 / pushed_bps.max(1));
+        waiting > PIECES_WAITING_MAX * self.pushes.len() || queued > WAIT_MAX
     }
 
     /// The other side says what it got; more than it was sent is not believed.

@@ -29,7 +29,6 @@ pub(crate) struct Missing {
 /// How long to wait, as the configuration has it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RepairClock {
-    pub(crate) first: Duration,
     pub(crate) again: Duration,
     pub(crate) relay_before_deadline: Duration,
 }
@@ -40,6 +39,8 @@ pub(crate) struct Candidates<'a> {
     pub(crate) holder: &'a dyn Fn(u32, Option<PeerId>) -> Option<PeerId>,
     /// The relay, where it can be reached.
     pub(crate) relay: Option<PeerId>,
+    /// How long after the first news of it a piece is given up by its stripe.
+    pub(crate) given_up_after: &'a dyn Fn(u32) -> Duration,
     /// Time left until the piece is needed on screen; `None`: unknown, so at once.
     pub(crate) time_left: &'a dyn Fn(u32) -> Option<Duration>,
 }
@@ -66,6 +67,11 @@ impl Repair {
     /// Piece `seq` has come. Returns whom it was asked of, if it was.
     pub(crate) fn arrived(&mut self, seq: u32) -> Option<Option<PeerId>> {
         self.missing.remove(&seq).map(|missing| missing.asked.map(|(peer, _)| peer))
+    }
+
+    /// How long the piece has been known to exist.
+    pub(crate) fn known_for(&self, now: Timestamp, seq: u32) -> Duration {
+        self.missing.get(&seq).map_or(Duration::ZERO, |missing| now.since(missing.due))
     }
 
     /// The peer cannot send the piece: the next may be asked at once.
@@ -105,7 +111,7 @@ impl Repair {
     ) -> Vec<(PeerId, u32)> {
         let mut requests = Vec::new();
         for (&seq, missing) in self.missing.iter_mut() {
-            if now.since(missing.due) < clock.first {
+            if now.since(missing.due) < (with.given_up_after)(seq) {
                 continue;
             }
             if let Some(peer) = missing.next(now, seq, clock, with) {
@@ -151,11 +157,8 @@ mod tests {
     const RELAY: PeerId = PeerId::RELAY;
     const A: PeerId = PeerId(1);
     const B: PeerId = PeerId(2);
-    const CLOCK: RepairClock = RepairClock {
-        first: Duration::from_millis(250),
-        again: Duration::from_millis(250),
-        relay_before_deadline: Duration::from_millis(400),
-    };
+    const CLOCK: RepairClock =
+        RepairClock { again: Duration::from_millis(250), relay_before_deadline: Duration::from_millis(400) };
 
     struct World {
         repair: Repair,
@@ -176,6 +179,7 @@ mod tests {
             let with = Candidates {
                 holder: &|_, but| holders.iter().copied().find(|&holder| Some(holder) != but),
                 relay: Some(RELAY),
+                given_up_after: &|_| Duration::from_millis(250),
                 time_left: &|_| Some(time_left),
             };
             self.repair.ask(at(ms), CLOCK, &with)

@@ -3,34 +3,48 @@
 //! Each viewer is *interior* (passes on) in the stripes that are its homes and a leaf in all others, so that losing
 //! one viewer costs its children one stripe in S. Homes are dealt so that every stripe has upload to spare; a first
 //! viewer starts at home everywhere and gives stripes away as others come.
+//!
+//! Nothing here walks over all members, but for the viewer count that everybody is told: a swarm of 100,000 costs no
+//! more a member than one of a hundred.
 
+mod member;
 mod placing;
+mod seats;
+mod telling;
+mod tree;
+mod upload;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use wire::limits::STRIPES_MAX;
-use wire::session::{FromTracker, Parents, Report};
+use wire::session::{Fault, FromTracker, Report};
 use wire::{PeerId, StripeSet};
 
 use crate::Timestamp;
+use crate::rng::Rng;
+use member::Member;
+use tree::{Seat, Tree};
+use upload::{Measured, Upload};
 
 /// Links of the past are believed for this long after a tracker's start: peers come back one by one.
 const RETURN_GRACE: Duration = Duration::from_secs(10);
 
 /// A pair that could not be linked is not tried again within this time.
-const PAIR_REST: Duration = Duration::from_secs(10);
+const PAIR_REST: Duration = Duration::from_secs(30);
 
-/// Two children and half of all, failed within this time, and a parent feeds nobody for as long.
-const DEMOTION: Duration = Duration::from_secs(60);
+/// Pairs that rest, at most: some for each of the largest swarm's members. Beyond it none is added.
+const RESTING_MAX: usize = 1 << 18;
 
-/// Children that must have been failed, at least: one alone may itself be the one who fails, or lies.
-const COMPLAINTS_MIN: usize = 2;
+/// Members that are looked at again in one tick because a stripe of theirs has no parent.
+const UNFED_A_TICK: usize = 256;
 
-/// Depth beyond which a tree is taken to be broken (a cycle): 3^16 viewers would fit above it.
-const DEPTH_MAX: usize = 16;
+/// Feeds that a member may be able to give, as far as they are told apart: four times the bitrate in 16 stripes.
+const ABLE_MAX: usize = 65;
 
 const TICK: Duration = Duration::from_millis(500);
+
+/// The viewer count is told to everyone at most this often, and in large swarms less: 1,000 messages a second.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 
 /// How a swarm is laid out.
@@ -42,16 +56,30 @@ pub struct RosterConfig {
     pub copies_large: usize,
     /// From how many viewers on a swarm is large.
     pub large: usize,
+    /// Children that a viewer has in one stripe at most: more of them wait longer for their turn on its uplink.
+    pub children_max: usize,
     /// Warm backups for each stripe.
     pub backups: usize,
     /// Up to how many viewers the source may be named as a backup: they could all turn to it at once.
     pub source_backup_viewers: usize,
     /// Links that each viewer should have, for repair and backup.
     pub links: usize,
-    /// Upload of a viewer that nothing is known of, in multiples of the bitrate.
+    /// Links that no viewer is asked to exceed for repair and backup.
+    pub links_max: usize,
+    /// Parents and children that a viewer has at most, each counted once: browsers hold a few links more.
+    pub kin_max: usize,
+    /// Upload of a viewer that nothing is known of, in multiples of the bitrate: half of what the slowest uplink gives
+    /// that carries a stream at all. More is asked for as it copes.
     pub assumed_upload_x: f32,
+    /// The same while fewer than `few` viewers are there, of whom each is needed.
+    pub assumed_upload_few_x: f32,
+    /// Below so many viewers they are few.
+    pub few: usize,
     /// Share of the measured upload that is planned with.
     pub planned_share: f32,
+    /// While less than this can be given for each feed that is needed, those who cope are asked for more: nobody is
+    /// asked for more than the swarm needs.
+    pub supply_wanted: f32,
     /// Upload that no viewer is asked to exceed, in multiples of the bitrate.
     pub upload_cap_x: f32,
 }
@@ -62,11 +90,17 @@ impl Default for RosterConfig {
             copies_small: 1,
             copies_large: 2,
             large: 50,
+            children_max: 8,
             backups: 2,
             source_backup_viewers: 12,
             links: 12,
-            assumed_upload_x: 1.2,
+            links_max: 18,
+            kin_max: 24,
+            assumed_upload_x: 0.5,
+            assumed_upload_few_x: 0.85,
+            few: crate::uplink::FEW,
             planned_share: 0.8,
+            supply_wanted: 1.3,
             upload_cap_x: 4.0,
         }
     }
@@ -92,7 +126,7 @@ pub struct RosterOutput {
 }
 
 /// What a roster can say of its swarm.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RosterView {
     /// Viewers, sharing or not.
     pub viewers: usize,
@@ -100,6 +134,11 @@ pub struct RosterView {
     pub sharing: usize,
     /// Deepest viewer of each stripe's tree; 1 is fed by the source.
     pub depths: Vec<usize>,
+    /// Stripe feeds that all viewers together can give, as far as is known, for each one that is needed. Below 1.1 the
+    /// relay will have to help.
+    pub supply: f32,
+    /// Viewers that lack a parent in some stripe, and have the relay instead.
+    pub unfed: usize,
     /// Payload bytes that viewers got from each other, from the source and from the relay, as they report.
     pub bytes: (u64, u64, u64),
 }
@@ -108,57 +147,68 @@ pub struct RosterView {
 #[derive(Debug)]
 pub struct Roster {
     config: RosterConfig,
+    rng: Rng,
     stripes: u8,
     bitrate_bps: u32,
     started: Option<Timestamp>,
     /// Everybody who was here before the tracker's start has had time to come back.
     settled: bool,
     source: Option<PeerId>,
-    members: BTreeMap<PeerId, Member>,
+    seats: BTreeMap<PeerId, Seat>,
+    /// By seat. That of the root stays empty.
+    members: Vec<Option<Member>>,
+    free: Vec<Seat>,
+    trees: Vec<Tree>,
+    /// Stripe feeds that those at home in each stripe can give there.
+    supply: [usize; STRIPES_MAX as usize],
+    /// All that can be given.
+    slots: usize,
+    /// How many members can give so many feeds, the last entry for all that can give more.
+    able: [usize; ABLE_MAX],
+    /// Viewers here, and those of them that share.
+    viewers: usize,
+    sharing: usize,
     /// Pairs that could not be linked, smaller id first.
     resting: BTreeMap<(PeerId, PeerId), Timestamp>,
+    /// Those that lack a parent in some stripe.
+    unfed: BTreeSet<Seat>,
+    /// Who was looked at last of them.
+    unfed_from: Seat,
+    /// Those with upload that nobody uses, by how many homes they have.
+    spare: BTreeSet<(usize, Seat)>,
     /// Members whose parents have changed since they were told.
-    stale: BTreeSet<PeerId>,
+    stale: BTreeSet<Seat>,
     counted: usize,
     next_count: Timestamp,
     next_tick: Timestamp,
     outputs: VecDeque<RosterOutput>,
 }
 
-#[derive(Debug)]
-struct Member {
-    sharing: bool,
-    joined: Timestamp,
-    /// Stripe feeds that it can give at once.
-    slots: usize,
-    /// Children that it failed lately, and when.
-    complaints: BTreeMap<PeerId, Timestamp>,
-    /// Feeds nobody before then.
-    demoted_until: Timestamp,
-    /// Upload as last measured, in bits a second.
-    capacity_bps: Option<u32>,
-    homes: StripeSet,
-    parents: Vec<Option<PeerId>>,
-    /// How many it feeds in each stripe.
-    children: [usize; STRIPES_MAX as usize],
-    links: BTreeSet<PeerId>,
-    /// Links that were asked for and not yet reported.
-    linking: BTreeMap<PeerId, Timestamp>,
-    report: Report,
-}
-
 impl Roster {
-    /// An empty swarm. (The seed is for choices that shall not always fall alike; none does so far.)
-    pub fn new(config: RosterConfig, _seed: u64) -> Self {
+    /// An empty swarm. The seed spreads choices that are all alike.
+    pub fn new(config: RosterConfig, seed: u64) -> Self {
+        let stripes = 6;
         Roster {
             config,
-            stripes: 6,
+            rng: Rng::seeded(seed),
+            stripes,
             bitrate_bps: 3_000_000,
             started: None,
             settled: false,
             source: None,
-            members: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            members: vec![None],
+            free: Vec::new(),
+            trees: (0..stripes).map(|_| Tree::new(1)).collect(),
+            supply: [0; STRIPES_MAX as usize],
+            slots: 0,
+            able: [0; ABLE_MAX],
+            viewers: 0,
+            sharing: 0,
             resting: BTreeMap::new(),
+            unfed: BTreeSet::new(),
+            unfed_from: Seat::ROOT,
+            spare: BTreeSet::new(),
             stale: BTreeSet::new(),
             counted: 0,
             next_count: Timestamp::default(),
@@ -172,13 +222,15 @@ impl Roster {
         let stripes = stripes.clamp(1, STRIPES_MAX);
         self.bitrate_bps = bitrate_bps.max(1);
         if std::mem::replace(&mut self.stripes, stripes) != stripes {
-            self.members.values_mut().for_each(|member| {
-                member.homes = StripeSet::EMPTY;
-                member.parents = vec![None; stripes.into()];
-                member.children = Default::default();
-            });
-            let viewers: Vec<_> = self.viewers_sharing().collect();
-            viewers.into_iter().for_each(|viewer| self.settle(now, viewer));
+            let seats = self.members.len();
+            for seat in self.everyone() {
+                self.change(now, seat, |member| member.homes = StripeSet::EMPTY);
+            }
+            self.trees = (0..stripes).map(|_| Tree::new(seats)).collect();
+            self.refresh_root();
+            for seat in self.everyone() {
+                self.settle(now, seat);
+            }
         }
         self.send_stale(now);
     }
@@ -186,111 +238,97 @@ impl Roster {
     /// A member comes, or comes back with what it already has.
     pub fn join(&mut self, now: Timestamp, peer: PeerId, role: RosterRole, sharing: bool, known: Report) {
         self.started.get_or_insert(now);
-        if role == RosterRole::Source
-            && let Some(former) = self.source.replace(peer).filter(|&former| former != peer)
-        {
-            self.leave(now, former);
-        }
-        // A new session of the same peer takes the place of the former one.
-        (0..self.stripes).for_each(|stripe| self.set_parent(peer, stripe, None));
-        let feeds = if role == RosterRole::Source { Vec::new() } else { known.feeds.clone() };
-        let member = Member {
-            sharing,
-            joined: now,
-            slots: self.slots_for(role, None, None),
-            capacity_bps: None,
-            complaints: BTreeMap::new(),
-            demoted_until: Timestamp::default(),
-            homes: StripeSet::EMPTY,
-            parents: vec![None; self.stripes.into()],
-            children: self.count_children(peer),
-            links: known.links.iter().copied().collect(),
-            linking: BTreeMap::new(),
-            report: known,
-        };
-        self.members.insert(peer, member);
-        for (stripe, feed) in (0..self.stripes).zip(feeds) {
-            self.set_parent(peer, stripe, feed.filter(|&feed| feed != PeerId::RELAY && feed != peer));
-        }
-        if role == RosterRole::Source {
-            let viewers: Vec<_> = self.viewers_sharing().collect();
-            viewers.into_iter().for_each(|viewer| self.settle(now, viewer));
-        } else if sharing {
-            self.settle(now, peer);
+        match role {
+            RosterRole::Source => self.take_source(now, peer),
+            RosterRole::Viewer => self.take_viewer(now, peer, sharing, &known),
         }
         self.send_stale(now);
     }
 
     /// A member's session ended.
     pub fn leave(&mut self, now: Timestamp, peer: PeerId) {
-        (0..self.stripes).for_each(|stripe| self.set_parent(peer, stripe, None));
-        if self.members.remove(&peer).is_none() {
-            return;
+        if self.source == Some(peer) {
+            // The trees are kept: it comes back, or another one in its place.
+            self.source = None;
+            self.refresh_root();
+            self.part_from_source(peer);
+        } else if let Some(seat) = self.seat(peer) {
+            self.vacate(now, seat);
         }
-        self.source.take_if(|source| *source == peer);
-        self.stale.remove(&peer);
-        let met: Vec<_> = self.members.iter().filter(|(_, m)| m.met(peer)).map(|(&id, _)| id).collect();
-        for id in met {
-            self.say(id, FromTracker::Gone { peer });
-        }
-        self.members.values_mut().for_each(|member| member.forget(peer));
-        self.adopt_orphans(now, peer);
         self.send_stale(now);
     }
 
     /// A member says what it measures.
-    pub fn report(&mut self, now: Timestamp, peer: PeerId, report: Report) {
-        let role = if self.source == Some(peer) { RosterRole::Source } else { RosterRole::Viewer };
-        let Some(member) = self.members.get_mut(&peer) else { return };
-        member.capacity_bps = report.capacity_bps.or(member.capacity_bps);
-        let capacity_bps = member.capacity_bps;
-        let slots = self.slots_for(role, capacity_bps, report.upload_cap_bps);
-        let Some(member) = self.members.get_mut(&peer) else { return };
-        member.slots = if member.demoted_until > now { 0 } else { slots };
-        member.links = report.links.iter().copied().collect();
-        let links = &member.links;
-        member.linking.retain(|other, since| !links.contains(other) && now.since(*since) < RETURN_GRACE);
-        member.report = report;
+    pub fn report(&mut self, now: Timestamp, peer: PeerId, report: &Report) {
+        let Some(seat) = self.present(peer) else { return };
+        let measured = Measured {
+            capacity_bps: report.capacity_bps,
+            busy: report.uplink_busy,
+            own_cap_bps: report.upload_cap_bps,
+            stripe_bps: self.bitrate_bps / u32::from(self.stripes),
+            stripes: self.stripes,
+            load: self.load(seat),
+            wanted: self.supply() < self.config.supply_wanted,
+            few: self.sharing < self.config.few,
+        };
+        let config = self.config.clone();
+        self.change(now, seat, |member| {
+            member.note(now, report);
+            member.upload.learn(now, &config, measured);
+        });
+        self.relieve(now, seat);
+        self.trim_homes(now, seat);
+        self.find_homes(now, seat);
         self.send_stale(now);
     }
 
-    /// A member's parent failed, or a link to `failed` could not be made.
-    pub fn orphaned(&mut self, now: Timestamp, peer: PeerId, stripes: StripeSet, failed: PeerId) {
-        let Some(member) = self.members.get_mut(&peer) else { return };
-        let pair = (peer.min(failed), peer.max(failed));
-        let was_parent = member.parents.contains(&Some(failed));
-        member.linking.remove(&failed);
-        if self.members.contains_key(&failed) && (stripes.is_empty() || was_parent) {
-            self.resting.insert(pair, now + PAIR_REST);
+    /// `failed` is of no use to a member: as a parent in `stripes`, or for want of a link in any.
+    pub fn orphaned(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        stripes: StripeSet,
+        failed: PeerId,
+        fault: Fault,
+    ) {
+        let Some(seat) = self.present(peer) else { return };
+        if fault == Fault::Unlinked {
+            self.note_unlinked(now, seat, failed);
         }
-        if was_parent && !stripes.is_empty() {
-            self.complain(now, failed, peer);
-        }
-        for stripe in 0..self.stripes {
-            let named = stripes.is_empty() || stripes.contains(stripe);
-            if named && self.parent(peer, stripe) == Some(failed) {
-                self.set_parent(peer, stripe, None);
+        let culprit = if self.source == Some(failed) { Some(Seat::ROOT) } else { self.seat(failed) };
+        if let Some(culprit) = culprit {
+            let lost: Vec<u8> = (0..self.stripes)
+                .filter(|&stripe| fault == Fault::Unlinked || stripes.contains(stripe))
+                .filter(|&stripe| self.tree(stripe).parent(seat) == Some(culprit))
+                .collect();
+            lost.iter().for_each(|&stripe| self.set_parent(now, seat, stripe, None));
+            if fault == Fault::Lied || !lost.is_empty() {
+                self.rest(now, peer, failed);
+            }
+            match fault {
+                Fault::Refused | Fault::Silent if !lost.is_empty() => self.believe_full(now, culprit),
+                Fault::Lost if !lost.is_empty() => self.complain(now, culprit, seat, fault),
+                Fault::Lied => self.complain(now, culprit, seat, fault),
+                _ => {}
             }
         }
-        self.settle(now, peer);
+        self.settle(now, seat);
         self.send_stale(now);
     }
 
     /// A member switched sharing on or off.
     pub fn sharing(&mut self, now: Timestamp, peer: PeerId, on: bool) {
-        let Some(member) = self.members.get_mut(&peer) else { return };
-        if std::mem::replace(&mut member.sharing, on) == on {
+        let Some(seat) = self.present(peer) else { return };
+        if self.member(seat).is_none_or(|member| member.sharing == on) {
             return;
         }
+        self.sharing = if on { self.sharing + 1 } else { self.sharing - 1 };
+        self.change(now, seat, |member| member.sharing = on);
         if on {
-            self.settle(now, peer);
+            self.settle(now, seat);
         } else {
-            member.homes = StripeSet::EMPTY;
-            member.links.clear();
-            member.linking.clear();
-            (0..self.stripes).for_each(|stripe| self.set_parent(peer, stripe, None));
-            self.members.values_mut().for_each(|member| member.forget(peer));
-            self.adopt_orphans(now, peer);
+            self.part_from_all(seat, false);
+            self.leave_trees(now, seat);
         }
         self.send_stale(now);
     }
@@ -304,13 +342,12 @@ impl Roster {
         self.resting.retain(|_, until| *until > now);
         self.drop_strangers(now);
         let moving = self.share_roots(now);
-        self.relieve();
-        let unfed: Vec<_> = self.viewers_sharing().filter(|&v| self.is_unfed(v) || self.is_idle(v)).collect();
-        for viewer in unfed {
-            self.settle(now, viewer);
+        self.raise_the_strong(now);
+        for seat in self.unfed_next() {
+            self.settle(now, seat);
             // Moves make room by themselves.
             if !moving {
-                self.recruit_for(now, viewer);
+                self.recruit_for(now, seat);
             }
         }
         self.count(now);
@@ -324,141 +361,169 @@ impl Roster {
 
     /// When to call [`wake`](Self::wake).
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        (!self.members.is_empty()).then_some(self.next_tick)
+        (self.viewers > 0).then_some(self.next_tick)
     }
 
     /// Whether `from` may signal `to`: both are members that share.
     pub fn may_signal(&self, from: PeerId, to: PeerId) -> bool {
-        let shares = |peer: PeerId| self.members.get(&peer).is_some_and(|member| member.sharing);
+        let shares = |peer| {
+            self.source == Some(peer)
+                || self.seat(peer).and_then(|seat| self.member(seat)).is_some_and(Member::takes_part)
+        };
         from != to && shares(from) && shares(to)
     }
 
     /// How many watch.
     pub fn viewers(&self) -> usize {
-        self.members.len() - usize::from(self.source.is_some())
+        self.viewers
     }
 
-    /// Figures for statistics.
+    /// Figures for statistics. Walks over all members.
     pub fn view(&self) -> RosterView {
-        let depths = (0..self.stripes).map(|stripe| {
-            self.viewers_sharing().filter_map(|viewer| self.depth(viewer, stripe)).max().unwrap_or(0)
+        let bytes = self.members.iter().flatten().fold((0, 0, 0), |sum, member| {
+            let (viewers, source, relay) = member.bytes;
+            (sum.0 + viewers, sum.1 + source, sum.2 + relay)
         });
-        let reports = || self.members.values().map(|member| &member.report);
         RosterView {
-            viewers: self.viewers(),
-            sharing: self.viewers_sharing().count(),
-            depths: depths.collect(),
-            bytes: (
-                reports().map(|report| report.from_viewers).sum(),
-                reports().map(|report| report.from_source).sum(),
-                reports().map(|report| report.from_relay).sum(),
-            ),
+            viewers: self.viewers,
+            sharing: self.sharing,
+            depths: self.trees.iter().map(|tree| tree.deepest().into()).collect(),
+            supply: self.supply(),
+            unfed: self.unfed.len(),
+            bytes,
         }
     }
 
-    // Telling.
+    /// Stripe feeds that can be given, for each one that is needed.
+    fn supply(&self) -> f32 {
+        self.slots as f32 / (self.sharing * usize::from(self.stripes)).max(1) as f32
+    }
 
-    /// Tells each member whose place has changed its parents, and asks for the links that are lacking.
-    fn send_stale(&mut self, now: Timestamp) {
-        for viewer in std::mem::take(&mut self.stale) {
-            let Some(member) = self.members.get(&viewer) else { continue };
-            let stripes: Vec<_> = (0..self.stripes).map(|stripe| self.parents(now, viewer, stripe)).collect();
-            let named = stripes.iter().flat_map(|stripe| stripe.parent.iter().chain(&stripe.backups));
-            let mut wanted: BTreeSet<PeerId> = named.copied().collect();
-            let room = self.config.links.saturating_sub(wanted.len().max(member.links.len()));
-            wanted.extend(self.acquaintances(now, viewer, room));
-            let lacking = |peer: &PeerId| {
-                self.members.contains_key(peer)
-                    && !member.met(*peer)
-                    && self.members.get(peer).is_none_or(|other| !other.met(viewer))
-            };
-            let peers: Vec<_> =
-                wanted.into_iter().filter(lacking).take(wire::limits::NEIGHBORS_MAX).collect();
-            self.say(viewer, FromTracker::Parents { stripes });
-            if !peers.is_empty() {
-                if let Some(member) = self.members.get_mut(&viewer) {
-                    member.linking.extend(peers.iter().map(|&peer| (peer, now)));
+    // Coming and going.
+
+    fn take_source(&mut self, now: Timestamp, peer: PeerId) {
+        self.source = Some(peer);
+        if let Some(stub) = self.seat(peer) {
+            // Who came back to a restarted tracker before it named it as a parent; or it was a viewer just now.
+            for stripe in 0..self.stripes {
+                for child in self.tree(stripe).children(stub).to_vec() {
+                    self.set_parent(now, child, stripe, Some(Seat::ROOT));
                 }
-                self.say(viewer, FromTracker::Link { peers });
+            }
+            self.vacate(now, stub);
+        }
+        self.refresh_root();
+        // It may be another peer than before: those that it feeds are told its name.
+        for stripe in 0..self.stripes {
+            let children = self.tree(stripe).children(Seat::ROOT).to_vec();
+            self.stale.extend(children);
+        }
+        for seat in self.unfed_next() {
+            self.settle(now, seat);
+        }
+    }
+
+    fn take_viewer(&mut self, now: Timestamp, peer: PeerId, sharing: bool, known: &Report) {
+        if self.source.take_if(|source| *source == peer).is_some() {
+            self.refresh_root();
+        }
+        let seat = self.seat_for(now, peer);
+        // A new session of the same peer takes the place of the former one.
+        let former = self.member(seat).map_or((false, false), |member| (member.present, member.sharing));
+        self.viewers += usize::from(!former.0);
+        self.sharing += usize::from(sharing);
+        self.sharing -= usize::from(former.0 && former.1);
+        let few = self.sharing < self.config.few;
+        let known_upload = self.member(seat).filter(|_| former.0).map(|member| member.upload.clone());
+        let upload = known_upload.unwrap_or_else(|| Upload::assumed(now, &self.config, few, self.stripes));
+        self.change(now, seat, |member| {
+            member.become_present(now, sharing, upload);
+            member.note(now, known);
+        });
+        for stripe in 0..self.stripes {
+            let feed = known.feeds.get(usize::from(stripe)).copied().flatten();
+            let feed = feed.filter(|&feed| feed != PeerId::RELAY && feed != peer && sharing);
+            let parent = feed.and_then(|feed| self.known_parent(now, feed));
+            let parent = parent.filter(|&parent| !self.tree(stripe).is_below(parent, seat));
+            self.set_parent(now, seat, stripe, parent);
+        }
+        if sharing {
+            self.settle(now, seat);
+        } else {
+            self.leave_trees(now, seat);
+        }
+    }
+
+    /// A parent that somebody names who comes back: the source, a member, or one that may still come back itself.
+    fn known_parent(&mut self, now: Timestamp, feed: PeerId) -> Option<Seat> {
+        if self.source == Some(feed) {
+            return Some(Seat::ROOT);
+        }
+        let known = self.seat(feed);
+        known.or_else(|| self.is_returning(now).then(|| self.seat_for(now, feed)))
+    }
+
+    /// A member is gone: its children get other parents, and who knew it is told.
+    fn vacate(&mut self, now: Timestamp, seat: Seat) {
+        let Some(member) = self.member(seat) else { return };
+        let (peer, present, sharing) = (member.peer, member.present, member.takes_part());
+        self.viewers -= usize::from(present);
+        self.sharing -= usize::from(sharing);
+        self.part_from_all(seat, true);
+        self.change(now, seat, |member| member.present = false);
+        self.leave_trees(now, seat);
+        self.able[0] -= 1;
+        self.seats.remove(&peer);
+        self.members[seat.index()] = None;
+        self.refresh_root();
+        self.stale.remove(&seat);
+        self.unfed.remove(&seat);
+        self.free.push(seat);
+    }
+
+    /// All links of a member are over; those who had them are told, if it is `gone` for good.
+    fn part_from_all(&mut self, seat: Seat, gone: bool) {
+        let Some(member) = self.member_mut(seat) else { return };
+        let peer = member.peer;
+        let met: Vec<_> = member
+            .links
+            .drain(..)
+            .chain(std::mem::take(&mut member.linking).into_iter().map(|(p, _)| p))
+            .collect();
+        for other in met {
+            if gone {
+                self.say(other, FromTracker::Gone { peer });
+            }
+            if let Some(other) = self.seat(other).and_then(|seat| self.member_mut(seat)) {
+                other.forget(peer);
             }
         }
     }
 
-    fn parents(&self, now: Timestamp, viewer: PeerId, stripe: u8) -> Parents {
-        let parent = self.parent(viewer, stripe);
-        let backup = |peer: &PeerId| {
-            Some(*peer) != parent
-                && *peer != viewer
-                && self.can_pair(now, viewer, *peer)
-                && self.depth(*peer, stripe).is_some()
-                && !self.is_below(*peer, viewer, stripe)
-        };
-        // Those that are linked already are warm; among them, those near the source.
-        let mut backups: Vec<_> = self.viewers_sharing().filter(backup).collect();
-        let links = &self.members[&viewer].links;
-        let same_branch = |peer: PeerId| parent.is_some_and(|parent| self.is_below(peer, parent, stripe));
-        backups.sort_by_key(|&peer| {
-            let spare = self.members[&peer].slots > self.load(peer);
-            (
-                same_branch(peer),
-                !spare,
-                !links.contains(&peer),
-                self.depth(peer, stripe),
-                self.load(peer),
-                peer,
-            )
-        });
-        // Below a root there is no other branch: while the swarm is small, the source itself stands by.
-        let source =
-            self.source.filter(|source| parent != Some(*source) && self.can_pair(now, viewer, *source));
-        let few = self.viewers() <= self.config.source_backup_viewers;
-        if let Some(source) = source.filter(|_| few && backups.first().is_none_or(|&best| same_branch(best)))
-        {
-            backups.insert(0, source);
+    fn part_from_source(&mut self, source: PeerId) {
+        for seat in self.everyone() {
+            let Some(member) = self.member_mut(seat).filter(|member| member.met(source)) else { continue };
+            member.forget(source);
+            let peer = member.peer;
+            self.say(peer, FromTracker::Gone { peer: source });
         }
-        backups.truncate(self.config.backups);
-        Parents { parent, backups }
     }
 
-    /// Others to know for repair: those with the fewest links.
-    fn acquaintances(&self, now: Timestamp, viewer: PeerId, room: usize) -> Vec<PeerId> {
-        let open = |peer: &PeerId| {
-            *peer != viewer
-                && self.can_pair(now, viewer, *peer)
-                && self.members[peer].links.len() < self.config.links
-        };
-        let mut others: Vec<_> = self.viewers_sharing().filter(open).collect();
-        others.sort_by_key(|peer| (self.members[peer].links.len() + self.members[peer].linking.len(), *peer));
-        others.truncate(room);
-        others
-    }
-
-    fn count(&mut self, now: Timestamp) {
-        let viewers = self.viewers();
-        if viewers == self.counted || now < self.next_count {
+    /// Feeds that a restarted tracker was told of, by peers that have not come back: dropped once.
+    fn drop_strangers(&mut self, now: Timestamp) {
+        if self.settled || self.is_returning(now) {
             return;
         }
-        self.counted = viewers;
-        self.next_count = now + COUNT_EVERY;
-        let everyone: Vec<_> = self.members.keys().copied().collect();
-        let count = u32::try_from(viewers).unwrap_or(u32::MAX);
-        everyone.into_iter().for_each(|peer| self.say(peer, FromTracker::Viewers { count }));
+        self.settled = true;
+        let strangers = self.everyone();
+        let strangers = strangers.into_iter().filter(|&seat| self.member(seat).is_some_and(|m| !m.present));
+        for stranger in strangers.collect::<Vec<_>>() {
+            self.vacate(now, stranger);
+        }
     }
 
-    fn say(&mut self, to: PeerId, message: FromTracker) {
-        self.outputs.push_back(RosterOutput { to, message });
-    }
-}
-
-impl Member {
-    /// Linked, or about to be.
-    fn met(&self, peer: PeerId) -> bool {
-        self.links.contains(&peer) || self.linking.contains_key(&peer)
-    }
-
-    fn forget(&mut self, peer: PeerId) {
-        self.links.remove(&peer);
-        self.linking.remove(&peer);
+    fn is_returning(&self, now: Timestamp) -> bool {
+        self.started.is_none_or(|started| now.since(started) < RETURN_GRACE)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::session::{FromPeer, FromTracker, Join, Refusal, Signal, Welcome};
+use wire::session::{Fault, FromPeer, FromTracker, Join, Refusal, Signal, Welcome};
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, StripeSet, Verifier};
 
 use crate::engine::{Attempt, Offline, QUIET, Session, Swarm};
@@ -30,7 +30,7 @@ impl Swarm {
             links: report.links,
             feeds: report.feeds,
         }));
-        self.neighbors.insert(PeerId::RELAY, Neighbor::new(PeerId::RELAY, Role::Relay));
+        self.neighbors.insert(PeerId::RELAY, Neighbor::new(now, PeerId::RELAY, Role::Relay));
         let fed = self.fed_at.is_some_and(|fed_at| now.since(fed_at) < QUIET);
         if fed {
             self.reconsider_feeds(now);
@@ -140,8 +140,12 @@ impl Swarm {
 
     fn open_link(&mut self, now: Timestamp, peer: PeerId) {
         let known = self.neighbors.contains_key(&peer) || self.links.opening.contains_key(&peer);
-        if known || peer == self.peer || !self.may_link(now, peer) {
+        if known || peer == self.peer {
             return;
+        }
+        if !self.may_link(now, peer) {
+            let stripes = StripeSet::EMPTY;
+            return self.tell(FromPeer::Orphaned { stripes, failed: peer, fault: Fault::Unlinked });
         }
         self.links.opening.insert(peer, Attempt { since: now, ours: true });
         self.links.created.push_back(now);
@@ -154,12 +158,29 @@ impl Swarm {
         while created.front().is_some_and(|&at| now.since(at) > BUDGET_WINDOW) {
             created.pop_front();
         }
+        if self.neighbors.len() + self.links.opening.len() >= self.config.links_max {
+            self.part_from_one(now);
+        }
         let links = self.neighbors.len() + self.links.opening.len();
         self.sharing
             && peer != PeerId::RELAY
             && !self.links.banned.contains_key(&peer)
             && links < self.config.links_max
             && self.links.created.len() < self.config.link_creations_per_hour
+    }
+
+    /// Makes room for a link: the neighbor of longest ago that nothing is pushed to or by is parted from, one that stands
+    /// by only if there is no other.
+    fn part_from_one(&mut self, now: Timestamp) {
+        let idle = |neighbor: &&Neighbor| {
+            neighbor.role == Role::Viewer && neighbor.pushes.is_empty() && neighbor.feeds.is_empty()
+        };
+        let idle = self.neighbors.values().filter(idle);
+        let idle = idle.min_by_key(|neighbor| (self.feeds.names(neighbor.peer), neighbor.since));
+        if let Some(peer) = idle.map(|neighbor| neighbor.peer) {
+            self.push_output(Output::CloseLink { peer });
+            self.link_closed(now, peer);
+        }
     }
 
     fn signalled(&mut self, now: Timestamp, peer: PeerId, signal: Signal) {
@@ -197,7 +218,7 @@ impl Swarm {
             Some(source) if source == peer => Role::Source,
             _ => Role::Viewer,
         };
-        self.neighbors.insert(peer, Neighbor::new(peer, role));
+        self.neighbors.insert(peer, Neighbor::new(now, peer, role));
         match self.identity.role {
             Role::Relay if role == Role::Source => self.attach_source(now),
             Role::Viewer => {
@@ -210,10 +231,15 @@ impl Swarm {
 
     pub(crate) fn link_closed(&mut self, now: Timestamp, peer: PeerId) {
         if self.links.opening.remove(&peer).is_some() {
-            self.tell(FromPeer::Orphaned { stripes: StripeSet::EMPTY, failed: peer });
+            let stripes = StripeSet::EMPTY;
+            self.tell(FromPeer::Orphaned { stripes, failed: peer, fault: Fault::Unlinked });
         }
+        let stripes = self.feeds_of(peer);
         if self.neighbors.remove(&peer).is_none() {
             return;
+        }
+        if !stripes.is_empty() && peer != PeerId::RELAY {
+            self.tell(FromPeer::Orphaned { stripes, failed: peer, fault: Fault::Lost });
         }
         self.feeds.lost(peer);
         self.repair.lost(peer);

@@ -103,3 +103,14 @@ fn the_one_stun_server_a_viewer_asks_is_the_trackers() {
     let named = lines_with("viewer-wasm/src", &[".rs"], &["\"stun:"]);
     assert_eq!(named.len(), 1, "{named:#?}");
 }
+
+#[test]
+fn only_the_simulator_knows_pieces_to_be_proven_without_checking_them() {
+    for shell in ["peer/src", "tracker/src", "uploader/src", "viewer-wasm/src"] {
+        assert_eq!(lines_with(shell, &[".rs"], &["proven:"]), Vec::<String>::new());
+    }
+    assert!(
+        !lines_with("tests/src/sim", &[".rs"], &["proven:"]).is_empty(),
+        "that is how it would be written"
+    );
+}

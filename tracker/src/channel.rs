@@ -249,8 +249,10 @@ impl ChannelTask {
                     self.members.pass_on(to, &FromTracker::Signal { from: peer, signal });
                 }
             }
-            FromPeer::Report(report) => self.roster.report(now, peer, report),
-            FromPeer::Orphaned { stripes, failed } => self.roster.orphaned(now, peer, stripes, failed),
+            FromPeer::Report(report) => self.roster.report(now, peer, &report),
+            FromPeer::Orphaned { stripes, failed, fault } => {
+                self.roster.orphaned(now, peer, stripes, failed, fault);
+            }
             FromPeer::Sharing { on } => self.roster.sharing(now, peer, on),
             FromPeer::Clock => self.members.say(peer, &FromTracker::Time { time_ms: machine::unix_ms() }),
             FromPeer::Ended if self.source == Some(peer) => self.go_offline(true),

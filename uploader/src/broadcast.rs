@@ -114,6 +114,7 @@ impl Broadcast {
             endpoint: config.endpoint,
             announce: Some((config.signer.clone(), config.name)),
             alteration: None,
+            observer: None,
         });
         let (counters, counters_end) = watch::channel(Counters::default());
         let publisher = participant.publisher();

@@ -9,3 +9,4 @@ mod opening;
 mod stripes;
 
 pub use broadcast::{Broadcast, BroadcastConfig, Counters};
+pub use numbering::Numbering;

@@ -11,7 +11,7 @@ use crate::stripes::stripes;
 const TARGET_LAG_MS: u16 = 1_500;
 
 /// Counts generations, chunks and pieces of one broadcast.
-pub(crate) struct Numbering {
+pub struct Numbering {
     epoch: Epoch,
     stripes: u8,
     bitrate_bps: u32,
@@ -22,13 +22,14 @@ pub(crate) struct Numbering {
 }
 
 impl Numbering {
-    pub(crate) fn new(epoch: Epoch, bitrate_bps: u32) -> Self {
+    /// Nothing published yet. `bitrate_bps` decides how many stripes there are.
+    pub fn new(epoch: Epoch, bitrate_bps: u32) -> Self {
         let stripes = stripes(bitrate_bps);
         Numbering { epoch, stripes, bitrate_bps, next_chunk: 0, next_seq: 0, present: None }
     }
 
     /// A header, if the init segment is another than the present one. An encoder that returns unchanged needs none.
-    pub(crate) fn header(&mut self, init: &InitSegment, signer: &Signer) -> Option<(StreamHeader, Bytes)> {
+    pub fn header(&mut self, init: &InitSegment, signer: &Signer) -> Option<(StreamHeader, Bytes)> {
         let unchanged = self.present.as_ref().is_some_and(|(_, bytes)| *bytes == init.bytes);
         if unchanged || init.bytes.len() > INIT_MAX || init.mime.len() > MIME_MAX {
             return None;
@@ -51,7 +52,7 @@ impl Numbering {
     }
 
     /// The chunk's pieces; none when it is too large for any viewer, or no header has been made.
-    pub(crate) fn pieces(&mut self, chunk: &Chunk, signer: &Signer) -> Vec<Piece> {
+    pub fn pieces(&mut self, chunk: &Chunk, signer: &Signer) -> Vec<Piece> {
         let Some(&(generation, _)) = self.present.as_ref() else { return Vec::new() };
         let Some(sizes) = cut(chunk.bytes.len(), self.stripes) else { return Vec::new() };
         let mut rest = chunk.bytes.clone();

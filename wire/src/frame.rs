@@ -80,6 +80,8 @@ pub enum Frame {
         nonce: u32,
         /// Bytes received on this link so far: what the other side may count as delivered.
         received: u64,
+        /// When it was sent, on any clock of the sender's, in milliseconds; wraps.
+        sent_ms: u32,
     },
     /// Answer to a ping.
     Pong {
@@ -87,6 +89,9 @@ pub enum Frame {
         nonce: u32,
         /// As in the ping.
         received: u64,
+        /// How much longer than the quickest one the ping was on its way, in milliseconds: what it waited in queues
+        /// (LEDBAT, RFC 6817, measures so).
+        late_ms: u16,
     },
 }
 
@@ -139,8 +144,14 @@ impl Frame {
                 out.put_u8(kind::MISSING);
                 put_numbers(&mut out, pieces);
             }
-            Frame::Ping { nonce, received } => put_probe(&mut out, kind::PING, *nonce, *received),
-            Frame::Pong { nonce, received } => put_probe(&mut out, kind::PONG, *nonce, *received),
+            Frame::Ping { nonce, received, sent_ms } => {
+                put_probe(&mut out, kind::PING, *nonce, *received);
+                out.put_u32(*sent_ms);
+            }
+            Frame::Pong { nonce, received, late_ms } => {
+                put_probe(&mut out, kind::PONG, *nonce, *received);
+                out.put_u16(*late_ms);
+            }
         }
         out.freeze()
     }
@@ -160,8 +171,8 @@ fn decode_control(kind: u8, mut from: Reader) -> Result<Frame, DecodeError> {
         kind::REQUEST => Frame::Request { epoch: Epoch(from.u64()?), pieces: numbers(&mut from)? },
         kind::CANCEL => Frame::Cancel { pieces: numbers(&mut from)? },
         kind::MISSING => Frame::Missing { pieces: numbers(&mut from)? },
-        kind::PING => Frame::Ping { nonce: from.u32()?, received: from.u64()? },
-        kind::PONG => Frame::Pong { nonce: from.u32()?, received: from.u64()? },
+        kind::PING => Frame::Ping { nonce: from.u32()?, received: from.u64()?, sent_ms: from.u32()? },
+        kind::PONG => Frame::Pong { nonce: from.u32()?, received: from.u64()?, late_ms: from.u16()? },
         other => return Err(DecodeError::UnknownKind(other)),
     };
     from.end()?;
@@ -207,8 +218,16 @@ mod tests {
                 .prop_map(|(epoch, pieces)| Frame::Request { epoch: Epoch(epoch), pieces }),
             pieces.clone().prop_map(|pieces| Frame::Cancel { pieces }),
             pieces.prop_map(|pieces| Frame::Missing { pieces }),
-            any::<(u32, u64)>().prop_map(|(nonce, received)| Frame::Ping { nonce, received }),
-            any::<(u32, u64)>().prop_map(|(nonce, received)| Frame::Pong { nonce, received }),
+            any::<(u32, u64, u32)>().prop_map(|(nonce, received, sent_ms)| Frame::Ping {
+                nonce,
+                received,
+                sent_ms
+            }),
+            any::<(u32, u64, u16)>().prop_map(|(nonce, received, late_ms)| Frame::Pong {
+                nonce,
+                received,
+                late_ms
+            }),
         ]
     }
 

@@ -8,6 +8,10 @@ pub const PIECE_PAYLOAD_MAX: usize = 16 * 1024;
 /// header and signature weigh more than 2.5 %.
 pub const PIECE_PAYLOAD_MIN: usize = 4 * 1024;
 
+/// Bytes of payload in one piece, at most, where the chunk need not have more than 256 pieces: seven packets, less than
+/// a new connection may have on its way.
+pub const PIECE_PAYLOAD_USUAL: usize = 8 * 1024;
+
 /// Pieces in one chunk: 4 MiB, a keyframe of a 100 Mb/s stream.
 pub const CHUNK_PIECES_MAX: u16 = 256;
 

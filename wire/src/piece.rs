@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::codec::{Reader, within};
 use crate::frame::kind;
-use crate::limits::{CHUNK_PIECES_MAX, PIECE_PAYLOAD_MAX, PIECE_PAYLOAD_MIN};
+use crate::limits::{CHUNK_PIECES_MAX, PIECE_PAYLOAD_MAX, PIECE_PAYLOAD_MIN, PIECE_PAYLOAD_USUAL};
 use crate::signature::{BadSignature, Domain, SIGNATURE_LENGTH, Signer, Verifier};
 use crate::{DecodeError, Epoch, VERSION};
 
@@ -136,11 +136,14 @@ impl Piece {
     }
 }
 
-/// Cuts a chunk of `length` bytes (not 0) into near-equal pieces of 4 to 16 KiB, about one a stripe, and returns
-/// their sizes. A chunk of fewer than 8 KiB is one piece; `None` if it needs more than [`CHUNK_PIECES_MAX`].
+/// Cuts a chunk of `length` bytes (not 0) into near-equal pieces of 4 to 16 KiB, as many on each stripe, and returns
+/// their sizes. Large chunks become more pieces, not larger ones: a peer passes the first on while the next still
+/// comes. A chunk of fewer than 8 KiB is one piece; `None` if it needs more than [`CHUNK_PIECES_MAX`].
 pub fn cut(length: usize, stripes: u8) -> Option<Vec<usize>> {
-    let by_stripe = (length / PIECE_PAYLOAD_MIN).clamp(1, usize::from(stripes.max(1)));
-    let count = by_stripe.max(length.div_ceil(PIECE_PAYLOAD_MAX));
+    let stripes = usize::from(stripes.max(1));
+    let rounds = length.div_ceil(stripes * PIECE_PAYLOAD_USUAL).max(1);
+    let most = usize::from(CHUNK_PIECES_MAX).max(length.div_ceil(PIECE_PAYLOAD_MAX));
+    let count = (length / PIECE_PAYLOAD_MIN).clamp(1, stripes * rounds).min(most);
     if length == 0 || count > usize::from(CHUNK_PIECES_MAX) {
         return None;
     }

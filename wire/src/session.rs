@@ -30,6 +30,8 @@ pub enum FromPeer {
         stripes: StripeSet,
         /// Whom not to assign again.
         failed: PeerId,
+        /// What it did.
+        fault: Fault,
     },
     /// The viewer has switched sharing on or off.
     Sharing {
@@ -40,6 +42,22 @@ pub enum FromPeer {
     Clock,
     /// The broadcaster's programme has ended; the session stays.
     Ended,
+}
+
+/// Why a peer is of no use to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// No link could be made, or the other side declined it.
+    Unlinked,
+    /// It has no upload to spare.
+    Refused,
+    /// An open link was lost.
+    Lost,
+    /// It has pieces and does not send them, or says nothing at all.
+    Silent,
+    /// It sent what the broadcaster has not signed, or broke the protocol.
+    Lied,
 }
 
 /// What a viewer brings.
@@ -81,8 +99,12 @@ pub struct Announce {
 /// What a peer measures.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Report {
-    /// Upload that other peers have acknowledged, in bits a second; `None` before there is a measurement.
+    /// What the uplink can carry, in bits a second: acknowledged upload over the share of time for which it was busy.
+    /// `None` before there is a measurement.
     pub capacity_bps: Option<u32>,
+    /// Share of time for which the uplink was busy, in percent: 100 is full. `None` while nothing is pushed.
+    #[serde(default)]
+    pub uplink_busy: Option<u8>,
     /// Upload that the viewer has chosen not to exceed, in bits a second; `None`: the usual cap.
     #[serde(default)]
     pub upload_cap_bps: Option<u32>,

@@ -1,363 +1,463 @@
 //! Where members go in the trees: homes, parents, and how places change hands.
 
-use wire::limits::STRIPES_MAX;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use wire::session::Fault;
 use wire::{PeerId, StripeSet};
 
-use super::{COMPLAINTS_MIN, DEMOTION, DEPTH_MAX, RETURN_GRACE, Roster, RosterRole};
+use super::member::COMPLAINTS_KEPT;
+use super::tree::Seat;
+use super::{PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
 use crate::Timestamp;
 
+/// Children that must have been failed before a parent is demoted, at least: one alone may itself be the one who
+/// fails, or lies.
+const COMPLAINTS_MIN: usize = 2;
+
+/// Candidates that one search looks at: those in front are the best, and most of them fit.
+const LOOK_AT: usize = 48;
+
+/// Steps from the source that a second stripe over the same link is worth avoiding.
+const AGAIN_COSTS: u16 = 2;
+
+/// Members at home nowhere, or in few stripes, among whom an heir to a root's place is looked for.
+const HEIRS: usize = 64;
+
+/// A strong member takes the place of a weaker one nearer to the source if it can have so many children more.
+const STRONGER_BY: u16 = 2;
+
+/// An attempt that failed after so long found no way; one that failed sooner was declined.
+const NO_WAY_AFTER: Duration = Duration::from_secs(4);
+
+/// Failed links in a row, after which a member is linked only with those that others reach with ease.
+const HARD_TO_LINK: u32 = 3;
+
 impl Roster {
-    /// Finds homes and parents for a viewer, and the links that these need.
-    pub(super) fn settle(&mut self, now: Timestamp, viewer: PeerId) {
-        if !self.members.get(&viewer).is_some_and(|member| member.sharing) || self.source == Some(viewer) {
+    /// Finds homes and parents for a viewer.
+    pub(super) fn settle(&mut self, now: Timestamp, seat: Seat) {
+        if !self.member(seat).is_some_and(|member| member.takes_part()) {
             return;
         }
-        self.find_home(viewer);
+        self.find_homes(now, seat);
         for stripe in 0..self.stripes {
-            if self.parent(viewer, stripe).is_some_and(|parent| self.can_stay(now, parent)) {
-                continue;
-            }
-            let found = self.find_parent(now, viewer, stripe);
-            let placed = self.displace(now, viewer, stripe, found).or(found);
-            self.set_parent(viewer, stripe, placed);
-            if placed.is_some() && placed == self.source {
-                let member = self.members.get_mut(&viewer);
-                member.into_iter().for_each(|m| m.homes = m.homes.with(StripeSet::only(stripe)));
+            if self.tree(stripe).parent(seat).is_none() {
+                self.place(now, seat, stripe);
             }
         }
-        self.stale.insert(viewer);
+        self.note_fed(seat);
+        self.stale.insert(seat);
     }
 
-    pub(super) fn parent(&self, child: PeerId, stripe: u8) -> Option<PeerId> {
-        self.members.get(&child)?.parents.get(usize::from(stripe)).copied().flatten()
-    }
-
-    /// The one place where a parent changes, so that the counts of children stay true.
-    pub(super) fn set_parent(&mut self, child: PeerId, stripe: u8, parent: Option<PeerId>) {
-        let at = usize::from(stripe);
-        let Some(member) = self.members.get_mut(&child) else { return };
-        let former = std::mem::replace(&mut member.parents[at], parent);
-        if former == parent {
-            return;
-        }
-        if let Some(former) = former.and_then(|former| self.members.get_mut(&former)) {
-            former.children[at] -= 1;
-        }
-        if let Some(parent) = parent.and_then(|parent| self.members.get_mut(&parent)) {
-            parent.children[at] += 1;
-        }
-        self.stale.insert(child);
-    }
-
-    /// Who names `peer` as a parent already: those who came back to a restarted tracker before it.
-    pub(super) fn count_children(&self, peer: PeerId) -> [usize; STRIPES_MAX as usize] {
-        let mut children = [0; STRIPES_MAX as usize];
-        for member in self.members.values() {
-            for (count, parent) in children.iter_mut().zip(&member.parents) {
-                *count += usize::from(*parent == Some(peer));
-            }
-        }
-        children
-    }
-
-    pub(super) fn can_stay(&self, now: Timestamp, parent: PeerId) -> bool {
-        let returning = self.started.is_some_and(|started| now.since(started) < RETURN_GRACE);
-        self.members.get(&parent).map_or(returning, |parent| parent.sharing)
-    }
-
-    /// A viewer without a home gets the stripe that has the least upload to spare.
-    pub(super) fn find_home(&mut self, viewer: PeerId) {
-        if !self.members[&viewer].homes.is_empty() || self.members[&viewer].slots == 0 {
-            return;
-        }
-        let supply = |stripe: u8| -> usize {
-            let homes = self.members.values().filter(|member| member.homes.contains(stripe));
-            homes.map(|member| member.slots / member.homes.len().max(1)).sum()
-        };
-        let Some(home) = (0..self.stripes).min_by_key(|&stripe| supply(stripe)) else { return };
-        if let Some(member) = self.members.get_mut(&viewer) {
-            member.homes = StripeSet::only(home);
+    fn place(&mut self, now: Timestamp, seat: Seat, stripe: u8) {
+        let found = self.find_parent(now, seat, stripe);
+        let placed = self.displace(now, seat, stripe, found).or(found);
+        self.set_parent(now, seat, stripe, placed);
+        if placed == Some(Seat::ROOT) {
+            self.change(now, seat, |member| member.homes = member.homes.with(StripeSet::only(stripe)));
         }
     }
 
-    /// The best parent: near the source, with upload to spare, on no path that leads back.
-    pub(super) fn find_parent(&self, now: Timestamp, viewer: PeerId, stripe: u8) -> Option<PeerId> {
-        let fit = |peer: PeerId| {
-            self.can_pair(now, viewer, peer) && self.children(peer, stripe) < self.fan_out(peer, stripe)
-        };
-        let at_home = self.members[&viewer].homes.contains(stripe);
-        let root_free = self.source.filter(|&source| fit(source));
-        if let Some(source) = root_free.filter(|_| at_home) {
-            return Some(source);
+    /// The one place where a parent changes, so that all that depends on it stays true.
+    pub(super) fn set_parent(&mut self, now: Timestamp, child: Seat, stripe: u8, parent: Option<Seat>) {
+        let tree = &mut self.trees[usize::from(stripe)];
+        let former = tree.parent(child);
+        if former != parent {
+            tree.attach(child, parent);
+            former.into_iter().chain(parent).for_each(|seat| self.refresh(now, seat));
+            self.stale.insert(child);
         }
-        let interior = self
-            .viewers_sharing()
-            .filter(|&peer| peer != viewer && self.members[&peer].homes.contains(stripe));
-        let fed = interior.filter(|&peer| fit(peer)).filter_map(|peer| {
-            let depth = self.depth(peer, stripe)?;
-            let loops = self.is_below(peer, viewer, stripe);
-            (!loops).then(|| (depth, self.load(peer), self.members[&peer].joined, peer))
-        });
-        fed.min().map(|(.., peer)| peer).or(root_free)
+        self.note_fed(child);
     }
 
-    /// A parent that failed several of its children, by lying or by falling silent, is a leaf for a while, so that its
-    /// place near the source goes to somebody else.
-    pub(super) fn complain(&mut self, now: Timestamp, about: PeerId, by: PeerId) {
-        let load = self.load(about);
-        let Some(member) = self.members.get_mut(&about).filter(|_| self.source != Some(about)) else {
-            return;
-        };
-        member.complaints.retain(|_, at| now.since(*at) < DEMOTION);
-        member.complaints.insert(by, now);
-        let failed = member.complaints.len();
-        if failed < COMPLAINTS_MIN || failed * 2 < load.min(usize::from(self.stripes)) {
-            return;
+    fn note_fed(&mut self, seat: Seat) {
+        let takes_part = self.member(seat).is_some_and(|member| member.takes_part());
+        if takes_part && self.trees.iter().any(|tree| tree.parent(seat).is_none()) {
+            self.unfed.insert(seat);
+        } else {
+            self.unfed.remove(&seat);
         }
-        member.complaints.clear();
-        member.demoted_until = now + DEMOTION;
-        member.slots = 0;
-        member.homes = StripeSet::EMPTY;
-        (0..self.stripes).for_each(|stripe| self.set_parent(about, stripe, None));
-        self.adopt_orphans(now, about);
     }
 
-    /// Feeds whom those at home in a stripe have no upload for, by somebody who has some to spare and becomes at
-    /// home there as well.
-    pub(super) fn recruit_for(&mut self, now: Timestamp, viewer: PeerId) {
+    /// Out of all trees: its children get other parents, the one at home first, so that it can be parent to the rest.
+    pub(super) fn leave_trees(&mut self, now: Timestamp, seat: Seat) {
+        self.change(now, seat, |member| member.homes = StripeSet::EMPTY);
         for stripe in 0..self.stripes {
-            if self.parent(viewer, stripe).is_none() {
-                let recruit = self.recruit(now, viewer, stripe);
-                self.set_parent(viewer, stripe, recruit);
-            }
-        }
-    }
-
-    fn recruit(&mut self, now: Timestamp, viewer: PeerId, stripe: u8) -> Option<PeerId> {
-        let able = |peer: &PeerId| {
-            *peer != viewer
-                && self.load(*peer) < self.members[peer].slots
-                && self.can_pair(now, viewer, *peer)
-                && !self.is_below(*peer, viewer, stripe)
-        };
-        let able = self.viewers_sharing().filter(able).filter_map(|peer| {
-            let depth = self.depth(peer, stripe)?;
-            Some((self.members[&peer].homes.len(), depth, self.load(peer), peer))
-        });
-        let (.., recruit) = able.min()?;
-        if let Some(member) = self.members.get_mut(&recruit) {
-            member.homes = member.homes.with(StripeSet::only(stripe));
-        }
-        Some(recruit)
-    }
-
-    /// For one that is at home in the stripe: takes the place of a leaf nearer to the source than `found` would put
-    /// it, and then feeds that leaf. Otherwise upload would hang below those who have none, or could not be used.
-    pub(super) fn displace(
-        &mut self,
-        now: Timestamp,
-        viewer: PeerId,
-        stripe: u8,
-        found: Option<PeerId>,
-    ) -> Option<PeerId> {
-        let newcomer = &self.members[&viewer];
-        if !newcomer.homes.contains(stripe) || self.load(viewer) >= newcomer.slots {
-            return None;
-        }
-        let leaf = |peer: &PeerId| {
-            *peer != viewer
-                && !self.members[peer].homes.contains(stripe)
-                && self.children(*peer, stripe) == 0
-                && self.can_pair(now, viewer, *peer)
-        };
-        let places = self.viewers_sharing().filter(leaf).filter_map(|leaf| {
-            let parent = self.parent(leaf, stripe)?;
-            let fit = self.can_pair(now, viewer, parent) && !self.is_below(parent, viewer, stripe);
-            Some((self.depth(leaf, stripe).filter(|_| fit)?, leaf, parent))
-        });
-        let found_depth = found.and_then(|found| self.depth(found, stripe)).map(|depth| depth + 1);
-        let (_, leaf, parent) =
-            places.min().filter(|(depth, ..)| found_depth.is_none_or(|found| *depth < found))?;
-        self.set_parent(leaf, stripe, Some(viewer));
-        Some(parent)
-    }
-
-    pub(super) fn can_pair(&self, now: Timestamp, one: PeerId, other: PeerId) -> bool {
-        let pair = (one.min(other), one.max(other));
-        self.resting.get(&pair).is_none_or(|&until| until <= now)
-    }
-
-    /// How many children a peer takes in a stripe: the source a copy or two, a viewer what its upload gives.
-    pub(super) fn fan_out(&self, peer: PeerId, stripe: u8) -> usize {
-        if self.source == Some(peer) {
-            let large = self.viewers() >= self.config.large;
-            return if large { self.config.copies_large } else { self.config.copies_small };
-        }
-        let Some(member) = self.members.get(&peer) else { return 0 };
-        let elsewhere = self.load(peer) - self.children(peer, stripe);
-        member.slots.saturating_sub(elsewhere)
-    }
-
-    pub(super) fn children(&self, peer: PeerId, stripe: u8) -> usize {
-        self.members.get(&peer).map_or(0, |member| member.children[usize::from(stripe)])
-    }
-
-    pub(super) fn load(&self, peer: PeerId) -> usize {
-        self.members.get(&peer).map_or(0, |member| member.children.iter().sum())
-    }
-
-    /// Steps from the source; `None` if the way does not lead there.
-    pub(super) fn depth(&self, peer: PeerId, stripe: u8) -> Option<usize> {
-        let mut at = peer;
-        for depth in 0..DEPTH_MAX {
-            if self.source == Some(at) {
-                return Some(depth);
-            }
-            at = self.parent(at, stripe)?;
-        }
-        None
-    }
-
-    pub(super) fn is_below(&self, peer: PeerId, ancestor: PeerId, stripe: u8) -> bool {
-        let mut at = Some(peer);
-        for _ in 0..DEPTH_MAX {
-            match at {
-                Some(here) if here == ancestor => return true,
-                Some(here) => at = self.parent(here, stripe),
-                None => return false,
-            }
-        }
-        true
-    }
-
-    pub(super) fn is_unfed(&self, viewer: PeerId) -> bool {
-        self.members[&viewer].parents.iter().any(Option::is_none)
-    }
-
-    /// Has upload and passes nothing on by plan: one that was demoted, or had switched its upload off.
-    pub(super) fn is_idle(&self, viewer: PeerId) -> bool {
-        let member = &self.members[&viewer];
-        member.homes.is_empty() && member.slots > 0
-    }
-
-    /// Stripe feeds that a member can give: by its measured upload, within its own cap and everyone's.
-    pub(super) fn slots_for(
-        &self,
-        role: RosterRole,
-        capacity_bps: Option<u32>,
-        own_cap_bps: Option<u32>,
-    ) -> usize {
-        let stripe_bps = (self.bitrate_bps / u32::from(self.stripes)).max(1);
-        let assumed = self.config.assumed_upload_x * self.bitrate_bps as f32;
-        let planned = capacity_bps.map_or(assumed, |bps| bps as f32 * self.config.planned_share);
-        let cap = self.config.upload_cap_x * f32::from(self.stripes);
-        match role {
-            RosterRole::Source => self.config.copies_large * usize::from(self.stripes),
-            RosterRole::Viewer => {
-                let own_cap = own_cap_bps.map_or(cap, |bps| bps as f32 / stripe_bps as f32);
-                (planned / stripe_bps as f32).min(cap).min(own_cap) as usize
-            }
-        }
-    }
-
-    /// Those whose parent has left, or stopped sharing, get another; the one that is at home first, so that it can
-    /// be parent to the rest.
-    pub(super) fn adopt_orphans(&mut self, now: Timestamp, former: PeerId) {
-        for stripe in 0..self.stripes {
-            let of_former =
-                |member: &&PeerId| self.members[*member].parents[usize::from(stripe)] == Some(former);
-            let mut orphans: Vec<_> = self.members.keys().filter(of_former).copied().collect();
-            orphans.sort_by_key(|orphan| {
-                let member = &self.members[orphan];
-                (!member.homes.contains(stripe), std::cmp::Reverse(member.slots), member.joined)
-            });
-            orphans.iter().for_each(|&orphan| self.set_parent(orphan, stripe, None));
+            self.set_parent(now, seat, stripe, None);
+            let tree = &self.trees[usize::from(stripe)];
+            let mut orphans = tree.children(seat).to_vec();
+            orphans.sort_by_key(|&orphan| (std::cmp::Reverse(tree.strength(orphan)), orphan));
+            orphans.iter().for_each(|&orphan| self.set_parent(now, orphan, stripe, None));
             orphans.into_iter().for_each(|orphan| self.settle(now, orphan));
         }
     }
 
-    /// Feeds that a restarted tracker was told of, by peers that have not come back: dropped once.
-    pub(super) fn drop_strangers(&mut self, now: Timestamp) {
-        if self.settled || self.started.is_none_or(|started| now.since(started) < RETURN_GRACE) {
-            return;
+    /// As many homes as its upload needs, each in the stripe that has the least to spare.
+    pub(super) fn find_homes(&mut self, now: Timestamp, seat: Seat) {
+        let Some(member) = self.member(seat) else { return };
+        let wanted = self.homes_for(member.slots(now));
+        for _ in member.homes.len()..wanted {
+            let homes = self.member(seat).map_or(StripeSet::EMPTY, |member| member.homes);
+            let others = (0..self.stripes).filter(|&stripe| !homes.contains(stripe));
+            let Some(home) = others.min_by_key(|&stripe| self.supply[usize::from(stripe)]) else { return };
+            self.change(now, seat, |member| member.homes = homes.with(StripeSet::only(home)));
         }
-        self.settled = true;
-        for viewer in self.viewers_sharing().collect::<Vec<_>>() {
-            for stripe in 0..self.stripes {
-                if self.parent(viewer, stripe).is_some_and(|parent| !self.members.contains_key(&parent)) {
-                    self.set_parent(viewer, stripe, None);
-                }
+    }
+
+    /// The best parent: near the source, with upload to spare, on no path that leads back; one that is linked already
+    /// where there is a choice.
+    fn find_parent(&self, now: Timestamp, seat: Seat, stripe: u8) -> Option<Seat> {
+        let tree = self.tree(stripe);
+        let at_home = tree.strength(seat) > 0;
+        let childless = tree.children(seat).is_empty();
+        let fit = |&(_, parent): &(u16, Seat)| {
+            parent != seat && self.can_feed(now, parent, seat) && (childless || !tree.is_below(parent, seat))
+        };
+        let fits: Vec<_> = tree.open().take(LOOK_AT).filter(fit).collect();
+        let root = fits.iter().find(|&&(_, parent)| parent == Seat::ROOT);
+        if at_home && root.is_some() {
+            return Some(Seat::ROOT);
+        }
+        let others = fits.iter().filter(|&&(_, parent)| parent != Seat::ROOT);
+        let best = others.min_by_key(|&&(depth, parent)| {
+            // A link carries one stripe well, and its loss should cost no more.
+            let again = self.stripes_between(parent, seat) as u16 * AGAIN_COSTS;
+            (depth + again, !self.have_met(seat, parent))
+        });
+        let best = best.map(|&(_, parent)| parent);
+        best.or(root.map(|_| Seat::ROOT))
+    }
+
+    /// For one that is at home in the stripe: takes the place of a leaf nearer to the source than `found` would put
+    /// it, and then feeds that leaf. Otherwise upload would hang below those who have none, or could not be used.
+    fn displace(&mut self, now: Timestamp, seat: Seat, stripe: u8, found: Option<Seat>) -> Option<Seat> {
+        let tree = self.tree(stripe);
+        if tree.strength(seat) == 0 {
+            return None;
+        }
+        let room = self.free(now, seat) > 0
+            && tree.children(seat).len() < self.config.children_max
+            && self.has_room_for_kin(seat);
+        let below = found.and_then(|found| tree.depth(found)).map_or(tree.deepest() + 1, |depth| depth + 1);
+        let leaf = |&(strength, leaf): &(u16, Seat)| {
+            let parent = tree.parent(leaf);
+            strength == 0
+                && leaf != seat
+                && tree.children(leaf).is_empty()
+                && self.can_pair(now, seat, leaf)
+                && parent
+                    .is_some_and(|parent| self.can_pair(now, seat, parent) && !tree.is_below(parent, seat))
+        };
+        let places = (1..below).flat_map(|depth| tree.at_depth(depth).take(LOOK_AT));
+        let (_, leaf) = places.filter(|&(strength, _)| strength == 0).take(LOOK_AT).find(leaf)?;
+        let parent = tree.parent(leaf);
+        self.set_parent(now, leaf, stripe, room.then_some(seat));
+        parent
+    }
+
+    /// Feeds whom those at home in a stripe have no upload for, by somebody who has some to spare and becomes at
+    /// home there as well.
+    pub(super) fn recruit_for(&mut self, now: Timestamp, seat: Seat) {
+        for stripe in 0..self.stripes {
+            if self.tree(stripe).parent(seat).is_some() {
+                continue;
+            }
+            if let Some(recruit) = self.recruit(now, seat, stripe) {
+                let home = StripeSet::only(stripe);
+                self.change(now, recruit, |member| member.homes = member.homes.with(home));
+                self.set_parent(now, seat, stripe, Some(recruit));
             }
         }
     }
 
-    /// Those who feed more than their upload gives, as it is now known, let some go; leaves first.
-    pub(super) fn relieve(&mut self) {
-        let overloaded: Vec<_> =
-            self.viewers_sharing().filter(|&peer| self.load(peer) > self.members[&peer].slots).collect();
-        for peer in overloaded {
-            let fed =
-                (0..self.stripes).flat_map(|stripe| self.members.keys().map(move |&child| (child, stripe)));
-            let mut fed: Vec<_> =
-                fed.filter(|&(child, stripe)| self.parent(child, stripe) == Some(peer)).collect();
-            fed.sort_by_key(|&(child, stripe)| (self.children(child, stripe), child));
-            fed.truncate(self.load(peer) - self.members[&peer].slots);
-            fed.into_iter().for_each(|(child, stripe)| self.set_parent(child, stripe, None));
-        }
+    fn recruit(&self, now: Timestamp, seat: Seat, stripe: u8) -> Option<Seat> {
+        let tree = self.tree(stripe);
+        let able = |&&(_, peer): &&(usize, Seat)| {
+            peer != seat
+                && tree.children(peer).len() < self.config.children_max
+                && self.can_feed(now, peer, seat)
+                && !tree.is_below(peer, seat)
+        };
+        let able = self
+            .spare
+            .iter()
+            .take(LOOK_AT)
+            .filter(able)
+            .filter_map(|&(homes, peer)| Some((homes, tree.depth(peer)?, self.load(peer), peer)));
+        able.min().map(|(.., peer)| peer)
     }
 
-    /// A viewer that is at home in more stripes than others are gives one away: the newcomer at home there becomes
-    /// its parent. One move a tick, so that a swarm is never rebuilt at once. Between two viewers nothing is won. Returns
-    /// whether there was one to move.
-    pub(super) fn share_roots(&mut self, now: Timestamp) -> bool {
-        let Some(source) = self.source.filter(|_| self.viewers_sharing().nth(2).is_some()) else {
-            return false;
-        };
+    /// Those who feed more than their upload gives, as it is now known, let some go; leaves first.
+    pub(super) fn relieve(&mut self, now: Timestamp, seat: Seat) {
+        let slots = self.member(seat).map_or(0, |member| member.slots(now));
+        let excess = self.load(seat).saturating_sub(slots);
+        if excess == 0 {
+            return;
+        }
+        let mut fed: Vec<(usize, u8, Seat)> = Vec::new();
         for stripe in 0..self.stripes {
-            let root = self.viewers_sharing().find(|&viewer| {
-                let member = &self.members[&viewer];
-                member.parents[usize::from(stripe)] == Some(source) && member.homes.len() > self.fair_homes()
-            });
-            let Some(root) = root else { continue };
-            let heir = self.viewers_sharing().find(|&viewer| {
-                let member = &self.members[&viewer];
-                let lighter = member.homes.len() < self.members[&root].homes.len();
-                viewer != root
-                    && member.slots > 0
-                    && (member.homes.contains(stripe) || lighter && member.homes.len() < self.fair_homes())
-                    && self.can_pair(now, viewer, source)
-                    && self.can_pair(now, viewer, root)
-            });
-            if let Some(heir) = heir {
-                self.hand_over(root, heir, source, stripe);
-                return true;
+            let tree = self.tree(stripe);
+            fed.extend(tree.children(seat).iter().map(|&child| (tree.children(child).len(), stripe, child)));
+        }
+        fed.sort_unstable();
+        fed.truncate(excess);
+        fed.iter().for_each(|&(_, stripe, child)| self.set_parent(now, child, stripe, None));
+        fed.into_iter().for_each(|(.., child)| self.settle(now, child));
+    }
+
+    /// A viewer that is at home in more stripes than others are gives one away: one that has fewer takes its place
+    /// under the source and becomes its parent. One move a tick, so that a swarm is never rebuilt at once. Between two
+    /// viewers nothing is won. Returns whether there was one to move.
+    pub(super) fn share_roots(&mut self, now: Timestamp) -> bool {
+        if self.sharing < 3 || self.source.is_none() {
+            return false;
+        }
+        for stripe in 0..self.stripes {
+            for root in self.tree(stripe).children(Seat::ROOT).to_vec() {
+                let homes = self.homes(root).len();
+                if homes <= self.fair_homes(now, root) {
+                    continue;
+                }
+                if let Some(heir) = self.find_heir(now, root, stripe) {
+                    self.hand_over(now, root, heir, stripe);
+                    return true;
+                }
             }
         }
         false
     }
 
-    /// Homes that each viewer has when all are dealt out evenly, rounded up.
-    pub(super) fn fair_homes(&self) -> usize {
-        let viewers = self.viewers_sharing().filter(|viewer| self.members[viewer].slots > 0).count();
-        usize::from(self.stripes).div_ceil(viewers.max(1))
+    fn find_heir(&self, now: Timestamp, root: Seat, stripe: u8) -> Option<Seat> {
+        let homes = self.homes(root).len();
+        self.spare.iter().take(HEIRS).map(|&(_, heir)| heir).find(|&heir| {
+            let own = self.homes(heir);
+            let fewer = own.len() < homes && own.len() < self.fair_homes(now, heir);
+            let takes = own.contains(stripe) || fewer || self.load(heir) == 0;
+            heir != root && takes && self.can_pair(now, heir, Seat::ROOT) && self.can_pair(now, heir, root)
+        })
     }
 
-    /// The heir takes the root's place under the source; the root and its children become the heir's.
-    pub(super) fn hand_over(&mut self, root: PeerId, heir: PeerId, source: PeerId, stripe: u8) {
-        self.set_parent(heir, stripe, Some(source));
-        let moved = |id: &PeerId| *id == root || *id != heir && self.parent(*id, stripe) == Some(root);
-        let moved: Vec<_> = self.members.keys().copied().filter(moved).collect();
-        moved.into_iter().for_each(|id| self.set_parent(id, stripe, Some(heir)));
-        if let Some(member) = self.members.get_mut(&root) {
-            member.homes = member.homes.without(StripeSet::only(stripe));
+    /// Homes that a viewer should have: as many as its upload needs, and all of them dealt out.
+    fn fair_homes(&self, now: Timestamp, seat: Seat) -> usize {
+        let needed = self.homes_for(self.member(seat).map_or(0, |member| member.slots(now)));
+        usize::from(self.stripes).div_ceil(self.sharing.max(1)).max(needed)
+    }
+
+    /// Homes for one that can give `slots` feeds, and shall give no more than its even share of the work.
+    fn homes_for(&self, slots: usize) -> usize {
+        slots.min(self.even_share()).div_ceil(self.config.children_max.max(1)).min(self.stripes.into())
+    }
+
+    /// Feeds that each has to give, if all give the same and those who cannot give all that they can.
+    fn even_share(&self) -> usize {
+        let needed = self.sharing.saturating_sub(self.copies()) * usize::from(self.stripes) * 11 / 10;
+        let most = self.able.len();
+        let given = |share: usize| -> usize {
+            self.able.iter().enumerate().map(|(slots, members)| slots.min(share) * members).sum()
+        };
+        (usize::from(self.stripes)..most).find(|&share| given(share) >= needed).unwrap_or(most)
+    }
+
+    /// The heir takes the root's place under the source; the root becomes the heir's child, and so do as many of the
+    /// root's children as the heir has room for.
+    fn hand_over(&mut self, now: Timestamp, root: Seat, heir: Seat, stripe: u8) {
+        let home = StripeSet::only(stripe);
+        self.change(now, heir, |member| member.homes = member.homes.with(home));
+        self.set_parent(now, heir, stripe, None);
+        self.set_parent(now, root, stripe, None);
+        self.set_parent(now, heir, stripe, Some(Seat::ROOT));
+        self.set_parent(now, root, stripe, Some(heir));
+        self.give_up_home(now, root, stripe);
+    }
+
+    /// Homes beyond a viewer's share are given up, one at a time, but for those right below the source.
+    pub(super) fn trim_homes(&mut self, now: Timestamp, seat: Seat) {
+        if self.homes(seat).len() <= self.fair_homes(now, seat) {
+            return;
         }
-        if let Some(member) = self.members.get_mut(&heir) {
-            member.homes = member.homes.with(StripeSet::only(stripe));
+        let below = |&stripe: &u8| self.tree(stripe).parent(seat) != Some(Seat::ROOT);
+        let spare = self.homes(seat).iter().filter(below);
+        if let Some(stripe) = spare.min_by_key(|&stripe| self.tree(stripe).children(seat).len()) {
+            self.give_up_home(now, seat, stripe);
         }
     }
 
-    pub(super) fn viewers_sharing(&self) -> impl Iterator<Item = PeerId> {
-        let viewers = self.members.iter().filter(|&(&id, member)| self.source != Some(id) && member.sharing);
-        viewers.map(|(&id, _)| id)
+    /// A viewer's children in a stripe move to others, and it is no longer at home there, unless nobody has room.
+    fn give_up_home(&mut self, now: Timestamp, seat: Seat, stripe: u8) {
+        let home = StripeSet::only(stripe);
+        self.change(now, seat, |member| member.homes = member.homes.without(home));
+        for child in self.tree(stripe).children(seat).to_vec() {
+            if let Some(other) = self.find_parent(now, child, stripe) {
+                self.set_parent(now, child, stripe, Some(other));
+            }
+        }
+        if !self.tree(stripe).children(seat).is_empty() {
+            self.change(now, seat, |member| member.homes = member.homes.with(home));
+        }
+    }
+
+    /// Strong members change places with weaker ones nearer to the source: a few in each stripe and tick.
+    pub(super) fn raise_the_strong(&mut self, now: Timestamp) {
+        let moves = 1 + self.viewers / 200;
+        for stripe in 0..self.stripes {
+            for _ in 0..moves {
+                let Some((strong, weak)) = self.misplaced(now, stripe) else { break };
+                self.trade_places(now, stripe, strong, weak);
+            }
+        }
+    }
+
+    /// The strongest member that is deeper than one weaker than it.
+    fn misplaced(&self, now: Timestamp, stripe: u8) -> Option<(Seat, Seat)> {
+        let tree = self.tree(stripe);
+        let deepest = tree.deepest();
+        for depth in 1..deepest {
+            for (weakness, weak) in tree.at_depth(depth).take(4) {
+                let strongest = |below| tree.at_depth(below).next_back();
+                let strong = (depth + 1..=deepest).filter_map(strongest).max();
+                let Some((strength, strong)) = strong else { continue };
+                let parent = tree.parent(weak)?;
+                if strength >= weakness + STRONGER_BY
+                    && self.can_pair(now, strong, parent)
+                    && self.can_pair(now, strong, weak)
+                {
+                    return Some((strong, weak));
+                }
+            }
+        }
+        None
+    }
+
+    fn trade_places(&mut self, now: Timestamp, stripe: u8, strong: Seat, weak: Seat) {
+        let tree = self.tree(stripe);
+        let (above, former) = (tree.parent(weak), tree.parent(strong));
+        let nested = tree.is_below(strong, weak);
+        self.set_parent(now, strong, stripe, None);
+        self.set_parent(now, weak, stripe, None);
+        self.set_parent(now, strong, stripe, above);
+        if !nested {
+            return self.set_parent(now, weak, stripe, former);
+        }
+        // The strong one was below the weak one: now it is the other way round. It needs room for one more, and its
+        // former parent has got some.
+        if self.free(now, strong) == 0
+            && let Some(&child) = self
+                .tree(stripe)
+                .children(strong)
+                .iter()
+                .min_by_key(|&&child| self.tree(stripe).strength(child))
+        {
+            self.set_parent(now, child, stripe, None);
+            self.set_parent(now, weak, stripe, Some(strong));
+            return self.set_parent(now, child, stripe, former);
+        }
+        self.set_parent(now, weak, stripe, Some(strong));
+    }
+
+    /// A parent refuses a child, or is too slow for it: it is asked for no more than what it still gives, for a while.
+    pub(super) fn believe_full(&mut self, now: Timestamp, seat: Seat) {
+        let load = self.load(seat);
+        self.change(now, seat, |member| member.upload.is_full(now, load));
+    }
+
+    /// A parent that lied to several of its children, or that none of them hears any more, is a leaf for a while, so
+    /// that its place near the source goes to somebody else. One that is just slow has been relieved of a child.
+    pub(super) fn complain(&mut self, now: Timestamp, about: Seat, by: Seat, fault: Fault) {
+        let load = self.load(about);
+        let most = usize::from(self.stripes);
+        let Some(member) = self.member_mut(about) else { return };
+        member.complaints.retain(|_, at| now.since(*at) < COMPLAINTS_KEPT);
+        member.complaints.insert(by, now);
+        let failed = member.complaints.len();
+        let all = if fault == Fault::Lied { load.min(most) / 2 } else { load };
+        if failed < COMPLAINTS_MIN || failed < all {
+            return;
+        }
+        self.change(now, about, |member| member.demote(now));
+        self.leave_trees(now, about);
+        self.settle(now, about);
+    }
+
+    /// The next few of those who lack a parent; all of them have their turn.
+    pub(super) fn unfed_next(&mut self) -> Vec<Seat> {
+        let behind = self.unfed.range(self.unfed_from..).chain(self.unfed.range(..self.unfed_from));
+        let next: Vec<_> = behind.copied().take(UNFED_A_TICK).collect();
+        self.unfed_from = next.last().map_or(Seat::ROOT, |last| Seat(last.0 + 1));
+        next
+    }
+
+    // Who can be linked.
+
+    pub(super) fn note_unlinked(&mut self, now: Timestamp, seat: Seat, failed: PeerId) {
+        let Some(member) = self.member_mut(seat) else { return };
+        let since = member.linking.remove(&failed);
+        // Who has enough links declines at once; a way that does not exist is looked for until patience ends.
+        if since.is_some_and(|since| now.since(since) >= NO_WAY_AFTER) {
+            member.unlinked = member.unlinked.saturating_add(1);
+        }
+        let peer = member.peer;
+        self.rest(now, peer, failed);
+    }
+
+    /// The pair is not tried again for a while.
+    pub(super) fn rest(&mut self, now: Timestamp, one: PeerId, other: PeerId) {
+        if self.resting.len() < RESTING_MAX {
+            self.resting.insert((one.min(other), one.max(other)), now + PAIR_REST);
+        }
+    }
+
+    /// Whether a link between the two is worth an attempt.
+    pub(super) fn can_pair(&self, now: Timestamp, one: Seat, other: Seat) -> bool {
+        let (Some(a), Some(b)) = (self.peer(one), self.peer(other)) else { return false };
+        let hard = |seat: Seat| self.member(seat).is_some_and(|member| member.unlinked >= HARD_TO_LINK);
+        if hard(one) && hard(other) {
+            return false;
+        }
+        self.resting.is_empty() || self.resting.get(&(a.min(b), a.max(b))).is_none_or(|&until| until <= now)
+    }
+
+    /// Whether `parent` has a link for `child`, or room for one.
+    fn can_feed(&self, now: Timestamp, parent: Seat, child: Seat) -> bool {
+        let linked = self.have_met(parent, child) || self.stripes_between(parent, child) > 0;
+        self.can_pair(now, parent, child) && (linked || self.has_room_for_kin(parent))
+    }
+
+    /// Whether it can have one more parent or child that it has no link with.
+    fn has_room_for_kin(&self, seat: Seat) -> bool {
+        let most = self.config.kin_max;
+        if seat == Seat::ROOT || self.load(seat) + self.trees.len() < most {
+            return true;
+        }
+        let children = self.trees.iter().flat_map(|tree| tree.children(seat).iter().copied());
+        let parents = self.trees.iter().filter_map(|tree| tree.parent(seat));
+        children.chain(parents).collect::<BTreeSet<_>>().len() < most
+    }
+
+    pub(super) fn have_met(&self, seat: Seat, other: Seat) -> bool {
+        self.peer(other).is_some_and(|peer| self.member(seat).is_some_and(|member| member.met(peer)))
+    }
+
+    /// Stripes in which one feeds the other.
+    fn stripes_between(&self, parent: Seat, child: Seat) -> usize {
+        self.trees.iter().filter(|tree| tree.parent(child) == Some(parent)).count()
+    }
+
+    /// The peer in a seat; `None` for a broadcaster that is away.
+    pub(super) fn peer(&self, seat: Seat) -> Option<PeerId> {
+        if seat == Seat::ROOT { self.source } else { self.member(seat).map(|member| member.peer) }
+    }
+
+    pub(super) fn homes(&self, seat: Seat) -> StripeSet {
+        self.member(seat).map_or(StripeSet::EMPTY, |member| member.homes)
+    }
+
+    /// Stripe feeds that it gives, as planned.
+    pub(super) fn load(&self, seat: Seat) -> usize {
+        self.trees.iter().map(|tree| tree.children(seat).len()).sum()
+    }
+
+    pub(super) fn free(&self, now: Timestamp, seat: Seat) -> usize {
+        let open = self.member(seat).filter(|member| !member.upload.is_busy());
+        open.map_or(0, |member| member.slots(now)).saturating_sub(self.load(seat))
     }
 }

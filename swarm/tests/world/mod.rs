@@ -373,8 +373,10 @@ impl World {
                 let told = FromTracker::Signal { from, signal };
                 self.schedule(SESSION_DELAY_MS, Event::ToPeer(to, Input::Told(told)));
             }
-            FromPeer::Report(report) => self.roster.report(now, from, report),
-            FromPeer::Orphaned { stripes, failed } => self.roster.orphaned(now, from, stripes, failed),
+            FromPeer::Report(report) => self.roster.report(now, from, &report),
+            FromPeer::Orphaned { stripes, failed, fault } => {
+                self.roster.orphaned(now, from, stripes, failed, fault);
+            }
             FromPeer::Sharing { on } => self.roster.sharing(now, from, on),
             FromPeer::Clock => {
                 let told = FromTracker::Time { time_ms: self.unix_ms() };

@@ -35,6 +35,7 @@ async fn main() -> Result<()> {
         endpoint: Some(endpoint),
         announce: None,
         alteration: Some(Box::new(altered)),
+        observer: None,
     });
     println!("peer: {}", secret.peer());
     let life = async { while participant.next().await.is_some() {} };

@@ -1,0 +1,115 @@
+//! Who sits where, and what is counted of it: the one place where a member changes, so that sums and orders stay true.
+
+use wire::PeerId;
+
+use super::member::Member;
+use super::tree::{Seat, Tree};
+use super::upload::Upload;
+use super::{ABLE_MAX, Roster};
+use crate::Timestamp;
+
+impl Roster {
+    pub(super) fn seat(&self, peer: PeerId) -> Option<Seat> {
+        self.seats.get(&peer).copied()
+    }
+
+    pub(super) fn present(&self, peer: PeerId) -> Option<Seat> {
+        self.seat(peer).filter(|&seat| self.member(seat).is_some_and(|member| member.present))
+    }
+
+    /// The peer's seat, a new one if it has none.
+    pub(super) fn seat_for(&mut self, now: Timestamp, peer: PeerId) -> Seat {
+        if let Some(seat) = self.seat(peer) {
+            return seat;
+        }
+        let seat = self.free.pop().unwrap_or_else(|| {
+            self.members.push(None);
+            Seat(self.members.len() as u32 - 1)
+        });
+        let seats = self.members.len();
+        self.trees.iter_mut().for_each(|tree| tree.grow(seats));
+        self.refresh_root();
+        self.members[seat.index()] = Some(Member::new(now, peer, Upload::none()));
+        self.seats.insert(peer, seat);
+        seat
+    }
+
+    pub(super) fn member(&self, seat: Seat) -> Option<&Member> {
+        self.members.get(seat.index())?.as_ref()
+    }
+
+    pub(super) fn member_mut(&mut self, seat: Seat) -> Option<&mut Member> {
+        self.members.get_mut(seat.index())?.as_mut()
+    }
+
+    pub(super) fn everyone(&self) -> Vec<Seat> {
+        self.seats.values().copied().collect()
+    }
+
+    pub(super) fn tree(&self, stripe: u8) -> &Tree {
+        &self.trees[usize::from(stripe)]
+    }
+
+    // What depends on a member, and is kept true.
+
+    /// Changes a member, and with it all that is counted of it.
+    pub(super) fn change(&mut self, now: Timestamp, seat: Seat, change: impl FnOnce(&mut Member)) {
+        if let Some(member) = self.member_mut(seat) {
+            change(member);
+        }
+        self.count_supply(now, seat);
+        self.refresh(now, seat);
+    }
+
+    pub(super) fn count_supply(&mut self, now: Timestamp, seat: Seat) {
+        let Some(member) = self.members[seat.index()].as_mut() else { return };
+        let counts = (member.slots(now), member.homes);
+        let (slots, homes) = std::mem::replace(&mut member.counted, counts);
+        homes.iter().for_each(|stripe| self.supply[usize::from(stripe)] -= slots / homes.len().max(1));
+        self.slots -= slots;
+        if std::mem::replace(&mut member.is_counted, true) {
+            self.able[slots.min(ABLE_MAX - 1)] -= 1;
+        }
+        let (slots, homes) = counts;
+        homes.iter().for_each(|stripe| self.supply[usize::from(stripe)] += slots / homes.len().max(1));
+        self.slots += slots;
+        self.able[slots.min(ABLE_MAX - 1)] += 1;
+    }
+
+    /// Brings the orders in which places are looked for up to date.
+    pub(super) fn refresh(&mut self, now: Timestamp, seat: Seat) {
+        if seat == Seat::ROOT {
+            return self.refresh_root();
+        }
+        let load = self.load(seat);
+        let Some(member) = self.members[seat.index()].as_mut() else { return };
+        let (slots, homes) = (member.slots(now), member.homes);
+        let free = load < slots && !member.upload.is_busy();
+        let key = free.then_some(homes.len());
+        let former = std::mem::replace(&mut member.spare_as, key);
+        let most = self.config.children_max;
+        let strength = (slots / homes.len().max(1)).min(most) as u16;
+        for (stripe, tree) in (0u8..).zip(&mut self.trees) {
+            let at_home = homes.contains(stripe);
+            tree.set_strength(seat, if at_home { strength } else { 0 });
+            tree.set_open(seat, at_home && free && tree.children(seat).len() < most);
+        }
+        former.map(|homes| self.spare.remove(&(homes, seat)));
+        key.map(|homes| self.spare.insert((homes, seat)));
+    }
+
+    pub(super) fn refresh_root(&mut self) {
+        let copies = if self.source.is_some() { self.copies() } else { 0 };
+        let last = self.trees.len() - 1;
+        for (stripe, tree) in self.trees.iter_mut().enumerate() {
+            // In the last stripe one less, where there are two: with signatures and the relay's copy it is three in all.
+            let fewer = usize::from(stripe == last && copies > 1);
+            tree.set_open(Seat::ROOT, tree.children(Seat::ROOT).len() + fewer < copies);
+        }
+    }
+
+    /// Viewers that the source feeds in each stripe.
+    pub(super) fn copies(&self) -> usize {
+        if self.viewers >= self.config.large { self.config.copies_large } else { self.config.copies_small }
+    }
+}
