@@ -12,7 +12,7 @@ use wire::{Frame, PeerId, StripeSet};
 use crate::engine::Swarm;
 use crate::{Role, Timestamp};
 
-/// Viewers up to which each is needed: better late pieces from a busy one than none. A ping may also wait for a busy
+/// Below so many viewers each is needed: better late pieces from a busy one than none. A ping may also wait for a busy
 /// machine, so that there only pieces that pile up count.
 pub(crate) const FEW: usize = 8;
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { onLan } from './lib/network.mjs';
-import { busiestFeeder, standsOnPeers, watchForStalls } from './lib/swarm.mjs';
+import { busiestFeeder, isAtTheCommonLag, standsOnPeers, watchForStalls } from './lib/swarm.mjs';
 import { watch } from './lib/until.mjs';
 import { scenario } from './lib/world.mjs';
 
@@ -13,6 +13,7 @@ scenario('a viewer that feeds others leaves and nobody else stalls', async (worl
   const viewers = await world.viewers(5);
   for (const viewer of viewers) await viewer.firstFrame();
   for (const viewer of viewers) await standsOnPeers(viewer);
+  for (const viewer of viewers) await isAtTheCommonLag(viewer);
 
   const { viewer: feeder, stripes } = await busiestFeeder(viewers);
   assert.ok(stripes >= 1, 'somebody feeds somebody');

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { onLan } from './lib/network.mjs';
-import { standsOnPeers, watchForStalls } from './lib/swarm.mjs';
+import { isAtTheCommonLag, standsOnPeers, watchForStalls } from './lib/swarm.mjs';
 import { watch } from './lib/until.mjs';
 import { scenario } from './lib/world.mjs';
 
@@ -13,6 +13,7 @@ scenario('the tracker is killed and restarted under a running broadcast', async 
   const viewers = await world.viewers(3);
   for (const viewer of viewers) await viewer.firstFrame();
   for (const viewer of viewers) await standsOnPeers(viewer);
+  for (const viewer of viewers) await isAtTheCommonLag(viewer);
   await Promise.all(viewers.map((viewer) => viewer.mark()));
   const noneStalled = await watchForStalls(viewers);
 

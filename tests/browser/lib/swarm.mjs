@@ -4,12 +4,20 @@ import assert from 'node:assert/strict';
 import { until } from './until.mjs';
 
 const STRIPES = 6;
+const COMMON_LAG_WITHIN_S = 0.15;
 
 const fromPeers = ({ links }) => new Set(links.filter(({ kind }) => kind !== 'relay').flatMap(({ stripes_in }) => stripes_in));
 
 /** Waits until no stripe of `viewer` depends on the relay. */
 export const standsOnPeers = (viewer, seconds = 20) =>
   until(`${viewer.name} has every stripe from viewers or the source`, seconds, async () => fromPeers(await viewer.stats()).size >= STRIPES);
+
+/** Waits until `viewer` plays where all viewers aim: what the start of so many browsers on one machine cost has been made up for. */
+export const isAtTheCommonLag = (viewer, seconds = 40) =>
+  until(`${viewer.name} plays at the common lag`, seconds, async () => {
+    const { lag_s, target_lag_s } = await viewer.stats();
+    return lag_s !== null && Math.abs(lag_s - target_lag_s) < COMMON_LAG_WITHIN_S;
+  });
 
 /** How many stripes `stats` says are passed on to other viewers. */
 export const stripesFed = ({ links }) =>
