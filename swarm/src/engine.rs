@@ -10,9 +10,9 @@ use wire::{ChannelId, Epoch, Frame, PeerId, StreamHeader, StripeSet, Verifier};
 
 use crate::assembly::Assembly;
 use crate::clock::Clock;
-use crate::feeds::{Change, Feeds};
+use crate::feeds::Feeds;
 use crate::neighbor::Neighbor;
-use crate::repair::{Candidates, Repair, RepairClock};
+use crate::repair::Repair;
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::table::Table;
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Timers' grain while media flows: a fifth of the shortest wait in [`Config`].
-const TICK: Duration = Duration::from_millis(50);
+pub(crate) const TICK: Duration = Duration::from_millis(50);
 
 /// Timers' grain while nothing flows.
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -42,9 +42,6 @@ const GENERATIONS_KEPT: usize = 4;
 
 /// A link that is not open after this long never will be; the shell should have said so before.
 const OPENING_MAX: Duration = Duration::from_secs(20);
-
-/// Requests that one neighbor may have open: a round trip's worth of a stripe.
-const OUTSTANDING_MAX: usize = 16;
 
 /// Pieces older than target lag and this are not pushed any more by source and relay, to whom nobody is an alternative.
 const STALE_MARGIN_MS: u32 = 500;
@@ -361,69 +358,9 @@ impl Swarm {
         self.link_closed(now, peer);
     }
 
-    pub(crate) fn feeds_of(&self, peer: PeerId) -> StripeSet {
-        (0..self.stripes()).filter(|&stripe| self.feeds.stripe(stripe).active == Some(peer)).collect()
-    }
-
-    pub(crate) fn reconsider_feeds(&mut self, now: Timestamp) {
-        let neighbors = &self.neighbors;
-        let linked = |peer: PeerId| neighbors.contains_key(&peer);
-        let changes = self.feeds.reconsider(now, self.stripes(), self.fallback(), linked);
-        self.apply(changes);
-    }
-
-    /// Turns changes of feeds into frames, one for each peer and direction.
-    pub(crate) fn apply(&mut self, changes: Vec<Change>) {
-        let mut complaints: Table<PeerId, StripeSet> = Table::new();
-        let mut stops: Table<PeerId, StripeSet> = Table::new();
-        let mut starts: Table<PeerId, StripeSet> = Table::new();
-        for change in changes {
-            let (of, peer, stripe) = match change {
-                Change::Subscribe(peer, stripe) => (&mut starts, peer, stripe),
-                Change::Unsubscribe(peer, stripe) => (&mut stops, peer, stripe),
-                Change::Complain(peer, stripe) => (&mut complaints, peer, stripe),
-            };
-            let stripes = of.or_insert(peer, StripeSet::EMPTY);
-            *stripes = stripes.with(StripeSet::only(stripe));
-        }
-        stops.into_iter().for_each(|(peer, stripes)| self.unsubscribe(peer, stripes));
-        starts.into_iter().for_each(|(peer, stripes)| self.subscribe(peer, stripes));
-        for (failed, stripes) in complaints.into_iter() {
-            let stripes =
-                stripes.iter().filter(|&stripe| self.is_to_blame(failed, stripe)).collect::<StripeSet>();
-            if stripes.is_empty() {
-                continue;
-            }
-            self.tell(FromPeer::Orphaned { stripes, failed, fault: Fault::Silent });
-        }
-    }
-
     /// When timers last ran: the time, to within a tick.
     pub(crate) fn ticked_at(&self) -> Timestamp {
         self.timers.tick
-    }
-
-    fn unsubscribe(&mut self, peer: PeerId, stripes: StripeSet) {
-        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
-        neighbor.feeds = neighbor.feeds.without(stripes);
-        self.send(peer, &Frame::Unsubscribe { stripes });
-    }
-
-    fn subscribe(&mut self, peer: PeerId, stripes: StripeSet) {
-        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
-        neighbor.feeds = neighbor.feeds.with(stripes);
-        let newest = stripes.iter().filter_map(|stripe| self.feeds.stripe(stripe).newest).max();
-        let fresh = self.store.newest_ms().saturating_sub(newest.map_or(0, |seq| self.store.time_of(seq)));
-        let from = match newest {
-            Some(newest) if fresh < 2_000 && !self.is_quiet_for_long() => newest.saturating_add(1),
-            _ => wire::JOIN_POINT,
-        };
-        self.send(peer, &Frame::Subscribe { stripes, from });
-    }
-
-    /// So long without media that going on from the old place would only fetch what is too late.
-    fn is_quiet_for_long(&self) -> bool {
-        self.fed_at.is_none_or(|fed_at| self.timers.tick.since(fed_at) > QUIET * 2)
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -449,54 +386,6 @@ impl Swarm {
         self.egress.roll(now);
         self.links.opening.retain(|_, attempt| now.since(attempt.since) < OPENING_MAX);
         self.timers.tick = now + if flowing || !self.repair.is_empty() { TICK } else { IDLE_TICK };
-    }
-
-    fn ask_for_missing(&mut self, now: Timestamp) {
-        let relay = self.fallback();
-        let relaying = self.identity.role == Role::Relay;
-        let clock = RepairClock {
-            again: self.config.repair_again_after,
-            relay_before_deadline: self.config.relay_before_deadline,
-        };
-        let Some(epoch) = self.epoch else { return };
-        let (neighbors, store) = (&self.neighbors, &self.store);
-        let playhead = self.playhead;
-        let holder = |seq: u32, but: Option<PeerId>| {
-            let fit = |n: &&Neighbor| {
-                n.role == Role::Viewer
-                    && Some(n.peer) != but
-                    && n.outstanding < OUTSTANDING_MAX
-                    && n.holdings.contains(seq)
-            };
-            neighbors.values().filter(fit).min_by_key(|n| (n.outstanding, n.rtt)).map(|n| n.peer)
-        };
-        let time_left = |seq: u32| {
-            let playhead = playhead?;
-            let shown_ms = u64::from(playhead.media_ms) + now.since(playhead.at).as_millis() as u64;
-            Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms)))
-        };
-        let (feeds, stripes, margin_max) = (&self.feeds, self.stripes(), self.config.repair_after);
-        let usual_max = Duration::from_millis(self.target_lag_ms() as u64 / 3);
-        let given_up_after = |seq: u32| {
-            let stripe = (seq % u32::from(stripes.max(1))) as u8;
-            let lateness = feeds.stripe(stripe).lateness;
-            // What the relay lacks, nobody else has: it asks at once.
-            if relaying { TICK } else { lateness.given_up_after(usual_max, margin_max) }
-        };
-        let with =
-            Candidates { holder: &holder, relay, given_up_after: &given_up_after, time_left: &time_left };
-        let mut by_peer: Table<PeerId, Vec<u32>> = Table::new();
-        for (peer, seq) in self.repair.ask(now, clock, &with) {
-            by_peer.or_insert(peer, Vec::new()).push(seq);
-        }
-        for (peer, pieces) in by_peer.into_iter() {
-            if let Some(neighbor) = self.neighbors.get_mut(&peer) {
-                neighbor.outstanding += pieces.len();
-            }
-            for pieces in pieces.chunks(wire::limits::REQUEST_MAX) {
-                self.send(peer, &Frame::Request { epoch, pieces: pieces.to_vec() });
-            }
-        }
     }
 
     fn say_have(&mut self, now: Timestamp) {

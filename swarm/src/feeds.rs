@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wire::limits::STRIPES_MAX;
-use wire::session::Parents;
-use wire::{PeerId, StripeSet};
+use wire::session::{Fault, FromPeer, Parents};
+use wire::{Frame, PeerId, StripeSet};
 
 use crate::Timestamp;
+use crate::engine::{QUIET, Swarm};
+use crate::table::Table;
 
 /// How long a subscription may bring nothing before the next candidate is tried, while nobody else feeds.
 const PENDING_MAX: Duration = Duration::from_millis(700);
@@ -254,6 +256,68 @@ impl Feed {
         // The parent's link may still be under way: whoever feeds now goes on, else a backup steps in.
         let current = self.active.filter(fit);
         current.or_else(|| named.into_iter().find(fit)).or(fallback.filter(fit))
+    }
+}
+
+impl Swarm {
+    pub(crate) fn feeds_of(&self, peer: PeerId) -> StripeSet {
+        (0..self.stripes()).filter(|&stripe| self.feeds.stripe(stripe).active == Some(peer)).collect()
+    }
+
+    pub(crate) fn reconsider_feeds(&mut self, now: Timestamp) {
+        let neighbors = &self.neighbors;
+        let linked = |peer: PeerId| neighbors.contains_key(&peer);
+        let changes = self.feeds.reconsider(now, self.stripes(), self.fallback(), linked);
+        self.apply(changes);
+    }
+
+    /// Turns changes of feeds into frames, one for each peer and direction.
+    pub(crate) fn apply(&mut self, changes: Vec<Change>) {
+        let mut complaints: Table<PeerId, StripeSet> = Table::new();
+        let mut stops: Table<PeerId, StripeSet> = Table::new();
+        let mut starts: Table<PeerId, StripeSet> = Table::new();
+        for change in changes {
+            let (of, peer, stripe) = match change {
+                Change::Subscribe(peer, stripe) => (&mut starts, peer, stripe),
+                Change::Unsubscribe(peer, stripe) => (&mut stops, peer, stripe),
+                Change::Complain(peer, stripe) => (&mut complaints, peer, stripe),
+            };
+            let stripes = of.or_insert(peer, StripeSet::EMPTY);
+            *stripes = stripes.with(StripeSet::only(stripe));
+        }
+        stops.into_iter().for_each(|(peer, stripes)| self.unsubscribe(peer, stripes));
+        starts.into_iter().for_each(|(peer, stripes)| self.subscribe(peer, stripes));
+        for (failed, stripes) in complaints.into_iter() {
+            let stripes =
+                stripes.iter().filter(|&stripe| self.is_to_blame(failed, stripe)).collect::<StripeSet>();
+            if stripes.is_empty() {
+                continue;
+            }
+            self.tell(FromPeer::Orphaned { stripes, failed, fault: Fault::Silent });
+        }
+    }
+
+    fn unsubscribe(&mut self, peer: PeerId, stripes: StripeSet) {
+        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        neighbor.feeds = neighbor.feeds.without(stripes);
+        self.send(peer, &Frame::Unsubscribe { stripes });
+    }
+
+    fn subscribe(&mut self, peer: PeerId, stripes: StripeSet) {
+        let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        neighbor.feeds = neighbor.feeds.with(stripes);
+        let newest = stripes.iter().filter_map(|stripe| self.feeds.stripe(stripe).newest).max();
+        let fresh = self.store.newest_ms().saturating_sub(newest.map_or(0, |seq| self.store.time_of(seq)));
+        let from = match newest {
+            Some(newest) if fresh < 2_000 && !self.is_quiet_for_long() => newest.saturating_add(1),
+            _ => wire::JOIN_POINT,
+        };
+        self.send(peer, &Frame::Subscribe { stripes, from });
+    }
+
+    /// So long without media that going on from the old place would only fetch what is too late.
+    fn is_quiet_for_long(&self) -> bool {
+        self.fed_at.is_none_or(|fed_at| self.ticked_at().since(fed_at) > QUIET * 2)
     }
 }
 

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use wire::PeerId;
+use wire::{Frame, PeerId};
 
-use crate::Timestamp;
+use crate::engine::{Swarm, TICK};
+use crate::neighbor::Neighbor;
 use crate::store::WINDOW_PIECES;
 use crate::table::Table;
+use crate::{Role, Timestamp};
+
+/// Requests that one neighbor may have open: a round trip's worth of a stripe.
+const OUTSTANDING_MAX: usize = 16;
 
 /// A neighbor that was asked in vain twice is not asked a third time: then it is the relay's turn.
 const NEIGHBORS_ASKED_MAX: u8 = 2;
@@ -147,6 +152,57 @@ impl Missing {
         }
         let urgent = (with.time_left)(seq).is_none_or(|left| left <= clock.relay_before_deadline);
         with.relay.filter(|_| urgent || self.tries >= NEIGHBORS_ASKED_MAX)
+    }
+}
+
+impl Swarm {
+    /// Asks for what is later than its stripe usually is.
+    pub(crate) fn ask_for_missing(&mut self, now: Timestamp) {
+        let relay = self.fallback();
+        let relaying = self.identity.role == Role::Relay;
+        let clock = RepairClock {
+            again: self.config.repair_again_after,
+            relay_before_deadline: self.config.relay_before_deadline,
+        };
+        let Some(epoch) = self.epoch else { return };
+        let (neighbors, store) = (&self.neighbors, &self.store);
+        let playhead = self.playhead;
+        let holder = |seq: u32, but: Option<PeerId>| {
+            let fit = |n: &&Neighbor| {
+                n.role == Role::Viewer
+                    && Some(n.peer) != but
+                    && n.outstanding < OUTSTANDING_MAX
+                    && n.holdings.contains(seq)
+            };
+            neighbors.values().filter(fit).min_by_key(|n| (n.outstanding, n.rtt)).map(|n| n.peer)
+        };
+        let time_left = |seq: u32| {
+            let playhead = playhead?;
+            let shown_ms = u64::from(playhead.media_ms) + now.since(playhead.at).as_millis() as u64;
+            Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms)))
+        };
+        let (feeds, stripes, margin_max) = (&self.feeds, self.stripes(), self.config.repair_after);
+        let usual_max = Duration::from_millis(self.target_lag_ms() as u64 / 3);
+        let given_up_after = |seq: u32| {
+            let stripe = (seq % u32::from(stripes.max(1))) as u8;
+            let lateness = feeds.stripe(stripe).lateness;
+            // What the relay lacks, nobody else has: it asks at once.
+            if relaying { TICK } else { lateness.given_up_after(usual_max, margin_max) }
+        };
+        let with =
+            Candidates { holder: &holder, relay, given_up_after: &given_up_after, time_left: &time_left };
+        let mut by_peer: Table<PeerId, Vec<u32>> = Table::new();
+        for (peer, seq) in self.repair.ask(now, clock, &with) {
+            by_peer.or_insert(peer, Vec::new()).push(seq);
+        }
+        for (peer, pieces) in by_peer.into_iter() {
+            if let Some(neighbor) = self.neighbors.get_mut(&peer) {
+                neighbor.outstanding += pieces.len();
+            }
+            for pieces in pieces.chunks(wire::limits::REQUEST_MAX) {
+                self.send(peer, &Frame::Request { epoch, pieces: pieces.to_vec() });
+            }
+        }
     }
 }
 

@@ -18,12 +18,9 @@ const PIECES_ON_THE_WAY: u32 = 5;
 const PIECES_LOOKED_AT: u32 = 10;
 const PIECES_WITHHELD: usize = 4;
 
-/// A feed that lives and still does not send is left after this long. Repair does without it meanwhile, and a lost
-/// packet at the end of a burst alone may cost a link more than half a second.
-const SLOW_MAX: Duration = Duration::from_millis(2_500);
-
-/// A feed that is not to blame for its silence is left all the same after this long.
-const PITY_MAX: Duration = Duration::from_millis(2_500);
+/// A feed that lives and does not send is left after this long, to blame or not. Repair does without it meanwhile, and a
+/// lost packet at the end of a burst alone may cost a link more than half a second.
+const SILENT_MAX: Duration = Duration::from_millis(2_500);
 
 impl Swarm {
     /// A feed that is silent while newer pieces are known to exist is given up.
@@ -39,11 +36,7 @@ impl Swarm {
             let silence = now.since(feed.fed_at);
             let silent = silence > self.config.feed_silence && behind;
             let active = feed.active.filter(|&active| silent && active != PeerId::RELAY);
-            let gives_up = |peer: &PeerId| {
-                silence > PITY_MAX
-                    || self.is_dead(*peer)
-                    || silence > SLOW_MAX && self.is_to_blame(*peer, stripe)
-            };
+            let gives_up = |peer: &PeerId| silence > SILENT_MAX || self.is_dead(*peer);
             if let Some(active) = active.filter(gives_up) {
                 self.feeds.shun(now, active, StripeSet::only(stripe));
                 self.apply(vec![Change::Unsubscribe(active, stripe), Change::Complain(active, stripe)]);
