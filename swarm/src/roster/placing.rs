@@ -317,7 +317,10 @@ impl Roster {
                 let strong = (depth + 1..=deepest).filter_map(strongest).max();
                 let Some((strength, strong)) = strong else { continue };
                 let parent = tree.parent(weak)?;
+                // It may have to feed the weak one, in place of a child where it has no room.
+                let has_place = self.free(now, strong) > 0 || !tree.children(strong).is_empty();
                 if strength >= weakness + STRONGER_BY
+                    && has_place
                     && self.can_pair(now, strong, parent)
                     && self.can_pair(now, strong, weak)
                 {
