@@ -359,20 +359,26 @@ impl Swarm {
             }
             Role::Viewer => {
                 let slots = self.upload_slots().min(self.uplink.slots(now));
-                // A copy more for a moment, while some of those who are fed change over to others.
+                // A copy more for a moment, while some of those who are fed change over to others: `keep_within_cap`.
                 self.sharing && slots > 0 && pushed(PeerId::RELAY) + more <= slots.saturating_add(stripes)
             }
         }
     }
 
     /// Stripe feeds that the viewer's upload cap allows at once.
-    fn upload_slots(&self) -> usize {
+    pub(crate) fn upload_slots(&self) -> usize {
         (self.config.upload_cap_x * f32::from(self.stripes())) as usize
     }
 
     /// Who is fed beyond a new, lower cap is told to look elsewhere.
     pub(crate) fn set_upload_cap(&mut self, now: Timestamp, times: f32) {
         self.config.upload_cap_x = if times.is_finite() { times.max(0.0) } else { 0.0 };
+        self.keep_within_cap();
+        self.report_soon(now);
+    }
+
+    /// Lets go those who are fed beyond the cap.
+    pub(crate) fn keep_within_cap(&mut self) {
         let mut left = self.upload_slots();
         let mut let_go = Vec::new();
         for neighbor in self.neighbors.values_mut() {
@@ -387,7 +393,6 @@ impl Swarm {
         for (peer, stripes) in let_go {
             self.send(peer, &Frame::Refuse { stripes });
         }
-        self.report_soon(now);
     }
 
     fn unsubscribed(&mut self, peer: PeerId, stripes: StripeSet) {

@@ -46,6 +46,9 @@ const PINGS_MIN: u32 = 5;
 /// Least busy share that is believed: of an uplink that is idle nearly always, only so much is known.
 const BUSY_MIN: f64 = 0.05;
 
+/// Looks for which more than the cap may be given: a feed that changes over is given twice for no longer.
+const OVER_CAP_MAX: u32 = 3;
+
 /// Links that must be pushed over before their strain says anything about the uplink.
 const LINKS_MIN: usize = 3;
 
@@ -94,6 +97,8 @@ pub(crate) struct Uplink {
     pings: [(u32, u32); BUSY_LOOKS],
     /// What most of them waited at least, in milliseconds, smoothed.
     queue_ms: Option<u64>,
+    /// Looks in a row at which more than the cap was given.
+    over_cap_for: u32,
     /// Looks in a row at which it was full.
     full_for: u32,
     measured: Option<Measured>,
@@ -181,6 +186,12 @@ impl Swarm {
             look.strained += usize::from(!neighbor.pushes.is_empty() && neighbor.is_strained(stripe_bps));
         }
         let verdict = self.uplink.weigh(now, look);
+        let given: usize = self.neighbors.values().map(|neighbor| neighbor.pushes.len()).sum();
+        let over = self.identity.role == Role::Viewer && given > self.upload_slots();
+        self.uplink.over_cap_for = if over { self.uplink.over_cap_for + 1 } else { 0 };
+        if self.uplink.over_cap_for > OVER_CAP_MAX {
+            self.keep_within_cap();
+        }
         if verdict.is_full {
             self.report_soon(now);
         }
