@@ -111,7 +111,7 @@ pub(crate) struct ChannelTask {
 impl ChannelTask {
     /// Starts the task of a channel.
     pub(crate) fn start(channel: ChannelId, name: String, shell: Arc<Shell>) -> ChannelHandle {
-        let (inbox, inbox_end) = mpsc::channel(shell.config.limits.inbox_messages);
+        let (inbox, inbox_end) = mpsc::channel(shell.config().limits.inbox_messages);
         let status = Arc::new(Status::default());
         let seed = u64::from_be_bytes(machine::random());
         let identity = Identity {
@@ -356,15 +356,15 @@ impl ChannelTask {
     }
 
     fn deadline(&self) -> Timestamp {
-        let idle = self.idle_since.map(|since| since + self.shell.config.limits.idle_channel);
+        let idle = self.idle_since.map(|since| since + self.shell.config().limits.idle_channel);
         let timeouts = [self.relay.poll_timeout(), self.roster.poll_timeout(), idle];
         let hour = self.shell.clock.now() + Duration::from_secs(3600);
         timeouts.into_iter().flatten().min().unwrap_or(hour)
     }
 
     fn is_idle(&self) -> bool {
-        let idle = self.shell.config.limits.idle_channel;
-        self.idle_since.is_some_and(|since| self.shell.clock.now() >= since + idle)
+        let over = |since| self.shell.clock.now() >= since + self.shell.config().limits.idle_channel;
+        self.idle_since.is_some_and(over)
     }
 }
 
@@ -377,11 +377,12 @@ fn refuse(member: Option<Member>, code: Refusal, message: &str) {
 /// A relay has a budget instead of a viewer's caps: as many links as there may be sessions, made as often as they
 /// come, and as much upload as `egress_max_bps` leaves.
 fn relay_config(shell: &Shell) -> SwarmConfig {
+    let config = shell.config();
     SwarmConfig {
-        links_max: shell.config.limits.sessions_max,
+        links_max: config.limits.sessions_max,
         link_creations_per_hour: usize::MAX,
         upload_cap_x: f32::MAX,
-        egress_max_bps: shell.config.relay_egress_bps,
+        egress_max_bps: config.relay_egress_bps,
         ..SwarmConfig::default()
     }
 }

@@ -88,7 +88,7 @@ async fn open_session(
 ) -> Response {
     let Site { shell, .. } = site;
     let address = origin(connected, &request);
-    let Some(address_permit) = shell.addresses.admit(address, &shell.config.limits, machine::instant())
+    let Some(address_permit) = shell.addresses.admit(address, &shell.config().limits, machine::instant())
     else {
         return (StatusCode::TOO_MANY_REQUESTS, "Too many sessions from this address; try later.\n")
             .into_response();

@@ -24,9 +24,10 @@ mod outbox;
 mod rate;
 mod server;
 mod session;
+pub mod settings;
 mod shell;
 mod udp;
 
 pub use channels::{ChannelError, HostedChannel, HostedChannels, NewChannel};
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, NEED_RESTART};
 pub use server::{Server, ServerError};

@@ -68,7 +68,7 @@ pub(crate) async fn admit(first: FromPeer, nonce: &str, shell: &Arc<Shell>) -> R
 
 async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
     check_version(join.version)?;
-    let settled = shell.clock.instant(swarm::Timestamp::default() + shell.config.limits.settling);
+    let settled = shell.clock.instant(swarm::Timestamp::default() + shell.config().limits.settling);
     let found = shell.directory.find_until(&join.channel, settled).await;
     let (id, name) = found.ok_or_else(|| {
         let message = format!(
@@ -90,7 +90,8 @@ async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Re
             "The proof does not verify: sign the nonce of this session's hello with the channel's key.";
         Refused::new(Refusal::BadProof, message)
     })?;
-    let (open, channels_max) = (shell.config.registration_is_open(), shell.config.limits.channels_max);
+    let config = shell.config();
+    let (open, channels_max) = (config.registration_is_open(), config.limits.channels_max);
     let registered = shell.directory.register(channel, &name, open, channels_max).await;
     registered.map_err(|refused| explain(refused, &name))?;
     let handle = shell.directory.open(channel, &name, shell);

@@ -76,6 +76,7 @@ pub struct Server {
     stun: Option<StunServer>,
     hosting: Option<Hosting>,
     shell: Arc<Shell>,
+    settings: watch::Sender<Arc<Config>>,
     ending: watch::Sender<bool>,
 }
 
@@ -118,6 +119,8 @@ impl Server {
             None => None,
         };
         let (ending, ending_end) = watch::channel(false);
+        let config = Arc::new(config);
+        let (settings, settings_end) = watch::channel(Arc::clone(&config));
         let shell = Shell {
             clock: Clock::start(),
             directory: Directory::new(HostedChannels::new(&config.data)),
@@ -125,14 +128,19 @@ impl Server {
             sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
             stun_port: stun.as_ref().map(|stun| stun.local_addr().port()),
             ending: ending_end,
-            config,
+            settings: settings_end,
         };
-        Ok(Server { listener, address, stun, hosting, shell: Arc::new(shell), ending })
+        Ok(Server { listener, address, stun, hosting, shell: Arc::new(shell), settings, ending })
     }
 
     /// The bound address of pages and sessions.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where changed settings go in. Whatever of them is opened or counted at the start stays as it is.
+    pub fn settings(&self) -> watch::Sender<Arc<Config>> {
+        self.settings.clone()
     }
 
     /// The bound port of the STUN server.
@@ -147,9 +155,10 @@ impl Server {
 
     /// Serves until `shutdown` resolves, then tells every session and waits for them to go.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let config = self.shell.config();
         let router = http::router(Arc::clone(&self.shell), Assets::load());
         let hosting = self.hosting.map(|Hosting { listener, endpoint }| {
-            let channels = HostedChannels::new(&self.shell.config.data);
+            let channels = HostedChannels::new(&config.data);
             let place = Place { session_url: session_url(self.address), endpoint };
             tokio::spawn(hosted::run(listener, channels, place, self.shell.ending.clone()))
         });
@@ -160,7 +169,8 @@ impl Server {
         drop(self.listener);
         // Receivers are in `shell`, which is still here.
         let _ = self.ending.send(true);
-        let limits = &self.shell.config.limits;
+        let config = self.shell.config();
+        let limits = &config.limits;
         let farewell = async {
             for channel in self.shell.directory.handles() {
                 // A task that is gone has told its sessions.
@@ -186,7 +196,8 @@ fn session_url(address: SocketAddr) -> String {
 
 /// Accepts for ever.
 async fn accept(listener: &TcpListener, router: &Router, shell: &Shell) {
-    let limits = &shell.config.limits;
+    let config = shell.config();
+    let limits = &config.limits;
     let connections = Arc::new(Semaphore::new(limits.connections_max));
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };

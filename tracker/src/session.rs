@@ -39,15 +39,15 @@ impl Drop for Presence {
 
 /// Serves one session from its hello to its end.
 pub(crate) async fn serve(mut socket: WebSocket, shell: Arc<Shell>) {
-    let mut ending = shell.ending.clone();
+    let (mut ending, config) = (shell.ending.clone(), shell.config());
     let opened = tokio::select! {
-        opened = open(&mut socket, &shell) => opened,
+        opened = open(&mut socket, &shell, &config.limits) => opened,
         _ = ending.wait_for(|ending| *ending) => {
             Err(Some(Refused::new(Refusal::ShuttingDown, "The server is shutting down; reconnect.")))
         }
     };
     match opened {
-        Ok((presence, queue)) => run(socket, presence, queue, &shell.config.limits).await,
+        Ok((presence, queue)) => run(socket, presence, queue, &config.limits).await,
         Err(Some(refused)) => {
             let farewell = async {
                 if socket.send(Message::text(refused.to_text())).await.is_ok() {
@@ -55,7 +55,7 @@ pub(crate) async fn serve(mut socket: WebSocket, shell: Arc<Shell>) {
                 }
             };
             // Whether they hear it is up to them.
-            let _ = timeout(shell.config.limits.farewell, farewell).await;
+            let _ = timeout(config.limits.farewell, farewell).await;
         }
         Err(None) => {}
     }
@@ -65,8 +65,8 @@ pub(crate) async fn serve(mut socket: WebSocket, shell: Arc<Shell>) {
 async fn open(
     socket: &mut WebSocket,
     shell: &Arc<Shell>,
+    limits: &Limits,
 ) -> Result<(Presence, OutboxReader), Option<Refused>> {
-    let limits = &shell.config.limits;
     let nonce = HEXLOWER.encode(&machine::random::<16>());
     socket.send(Message::text(hello(&nonce))).await.map_err(|_| None)?;
     let first = timeout(limits.first_message_timeout, first_message(socket)).await.map_err(|_| {

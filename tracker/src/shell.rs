@@ -11,7 +11,8 @@ use crate::rate::Addresses;
 
 /// Shared by all sessions and channels.
 pub(crate) struct Shell {
-    pub(crate) config: Config,
+    /// The settings in force; told when they change.
+    pub(crate) settings: watch::Receiver<Arc<Config>>,
     pub(crate) clock: Clock,
     pub(crate) directory: Directory,
     pub(crate) addresses: Addresses,
@@ -21,4 +22,11 @@ pub(crate) struct Shell {
     pub(crate) stun_port: Option<u16>,
     /// `true` once the server is about to end.
     pub(crate) ending: watch::Receiver<bool>,
+}
+
+impl Shell {
+    /// The settings in force now. Who keeps them goes on with them after a reload.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.settings.borrow())
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command_line;
+mod configured;
 mod hosted;
 mod hostile;
 mod pages;

@@ -1,0 +1,36 @@
+//! The program's commands, a file each. Only these print.
+
+mod channel;
+mod serve;
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use crate::command_line::Loaded;
+pub(crate) use serve::Serve;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve pages, viewers and broadcasters (the default)
+    Serve(Box<Serve>),
+    /// Create, list and remove hosted channels: those that an encoder publishes to with a stream key
+    #[command(subcommand)]
+    Channel(channel::Channel),
+}
+
+/// Does what was asked for, with the settings that were loaded.
+pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
+    if loaded.print_config {
+        return print(&loaded.printed());
+    }
+    match &loaded.command {
+        Command::Serve(serve) => serve::run(serve.config.clone(), loaded),
+        Command::Channel(channel) => channel::run(channel),
+    }
+}
+
+/// Whoever started the program may have stopped listening.
+fn print(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}

@@ -1,0 +1,88 @@
+//! `serve`: the server as a program. Signals: SIGHUP reads the settings again, SIGTERM and SIGINT end in order.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tracker::{Config, Server};
+
+use crate::command_line::Loaded;
+use crate::commands::Command;
+
+/// Open files: as many connections as the server takes, and some.
+const FILES_WANTED: u64 = 20_000;
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// Print the settings in force, each with where it comes from, as a file that would set them; then end
+    #[arg(long, help_heading = "Settings")]
+    print_config: bool,
+}
+
+pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    for doubt in loaded.doubtful_variables() {
+        tracing::warn!("{doubt}");
+    }
+    // A session is a file to the system, whose usual 1,024 are for programs that do not ask for more.
+    if let Err(error) = rlimit::increase_nofile_limit(FILES_WANTED) {
+        tracing::warn!("the limit on open files stays as it is: {error}");
+    }
+    std::fs::create_dir_all(&config.data).with_context(|| {
+        format!("cannot use {}; choose another directory with --data", config.data.display())
+    })?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let shutdown = shutdown().context("cannot listen for signals")?;
+        let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+        let server = Server::bind(config).await?;
+        tokio::spawn(reload(hangup, loaded, server.settings()));
+        announce(&server);
+        server.run(shutdown).await;
+        anyhow::Ok(())
+    })?;
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// Says where. Whoever started the program may have stopped listening: that is no reason to end.
+fn announce(server: &Server) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "listening on http://{}/", server.address());
+    if let Some(address) = server.rtmp_address() {
+        let _ = writeln!(out, "encoders publish to rtmp://{address}/live");
+    }
+}
+
+/// Reads the settings again at each SIGHUP. A file with mistakes changes nothing.
+async fn reload(mut hangup: Signal, mut loaded: Loaded, settings: watch::Sender<Arc<Config>>) {
+    while hangup.recv().await.is_some() {
+        match loaded.again() {
+            Ok(again) => {
+                if let Command::Serve(serve) = &again.command {
+                    settings.send_replace(Arc::new(serve.config.clone()));
+                }
+                loaded = again;
+                tracing::info!("settings were read again");
+            }
+            Err(error) => tracing::error!("settings stay as they are: {error:#}"),
+        }
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM.
+fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
