@@ -152,6 +152,8 @@ pub(crate) struct Egress {
     window: Option<Timestamp>,
     bytes: u64,
     pub(crate) bps: u64,
+    /// Nobody new is taken on.
+    pub(crate) closed: bool,
 }
 
 #[derive(Debug, Default)]

@@ -20,10 +20,6 @@ const CATCH_UP_ROUNDS: u32 = 3;
 /// Feeds that a source gives twice for a moment, while one viewer takes another's place.
 const HANDOVERS: usize = 3;
 
-/// Percent of a relay's budget up to which it takes viewers on. The rest is for those who watch already and lose a feed,
-/// for repairs, and for the first seconds that a newcomer gets in a burst.
-const JOINS_SHARE: u64 = 70;
-
 /// A viewer whose picture stands still waits this long for what is missing before it goes on behind it: a repair
 /// takes two round trips.
 const STALL_PATIENCE_MS: i64 = 300;
@@ -344,15 +340,7 @@ impl Swarm {
         };
         let stripes = usize::from(self.stripes());
         match self.identity.role {
-            Role::Relay => {
-                let Some(max) = self.config.egress_max_bps else { return true };
-                let bitrate = self.stream().map_or(0, |header| u64::from(header.bitrate_bps));
-                let rate = |feeds: usize| bitrate * feeds as u64 / stripes.max(1) as u64;
-                // What was begun within the last second does not show in what was sent.
-                let sends = self.egress.bps.max(rate(pushed(peer)));
-                let max = if joins { max / 100 * JOINS_SHARE } else { max };
-                sends + rate(more) <= max
-            }
+            Role::Relay => self.has_egress_for(peer, more, joins),
             Role::Source => {
                 peer == PeerId::RELAY
                     || pushed(PeerId::RELAY) + more <= self.config.source_copies_max * stripes + HANDOVERS
@@ -395,7 +383,7 @@ impl Swarm {
         }
     }
 
-    fn unsubscribed(&mut self, peer: PeerId, stripes: StripeSet) {
+    pub(crate) fn unsubscribed(&mut self, peer: PeerId, stripes: StripeSet) {
         let count = self.stripes();
         self.with_neighbor(peer, |neighbor| {
             neighbor.pushes = neighbor.pushes.without(stripes);

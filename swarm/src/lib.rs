@@ -16,6 +16,7 @@ mod feeds;
 mod io;
 mod neighbor;
 mod playout;
+mod relaying;
 mod repair;
 mod rng;
 mod roster;

@@ -178,6 +178,8 @@ pub struct Roster {
     spare: BTreeSet<(usize, Seat)>,
     /// Members whose parents have changed since they were told.
     stale: BTreeSet<Seat>,
+    /// The relay cannot take anybody's place any more.
+    without_relay: bool,
     counted: usize,
     next_count: Timestamp,
     next_tick: Timestamp,
@@ -210,6 +212,7 @@ impl Roster {
             unfed_from: Seat::ROOT,
             spare: BTreeSet::new(),
             stale: BTreeSet::new(),
+            without_relay: false,
             counted: 0,
             next_count: Timestamp::default(),
             next_tick: Timestamp::default(),
@@ -268,7 +271,7 @@ impl Roster {
             stripe_bps: self.bitrate_bps / u32::from(self.stripes),
             stripes: self.stripes,
             load: self.load(seat),
-            wanted: self.supply() < self.config.supply_wanted,
+            wanted: self.is_more_wanted(),
             few: self.sharing < self.config.few,
         };
         let config = self.config.clone();
@@ -333,6 +336,12 @@ impl Roster {
         self.send_stale(now);
     }
 
+    /// The relay has no room for another viewer, or has it again. Without it nobody is left to it: those who cope are
+    /// asked for more as long as anyone lacks a feed.
+    pub fn without_relay(&mut self, without: bool) {
+        self.without_relay = without;
+    }
+
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
     pub fn wake(&mut self, now: Timestamp) {
         if now < self.next_tick {
@@ -392,6 +401,11 @@ impl Roster {
             unfed: self.unfed.len(),
             bytes,
         }
+    }
+
+    /// Whether those who cope are asked for more upload.
+    fn is_more_wanted(&self) -> bool {
+        self.supply() < self.config.supply_wanted || self.without_relay && !self.unfed.is_empty()
     }
 
     /// Stripe feeds that can be given, for each one that is needed.

@@ -269,3 +269,40 @@ fn the_same_seed_gives_the_same_world() {
     assert_eq!(run(12), run(12));
     assert_ne!(run(12), run(13));
 }
+
+#[test]
+fn a_relay_whose_budget_is_spent_sends_nothing_and_viewers_have_each_other() {
+    let mut world = World::seeded(15);
+    world.run_for(2_000);
+    world.viewers(5);
+    world.run_for(20_000);
+    world.forget_stalls();
+    world.relay.limit_egress(Some(0), false);
+    world.roster.without_relay(true);
+    let sent = world.relay.stats().uploaded_bytes;
+    let newcomer = world.viewers(1)[0];
+    world.run_for(30_000);
+    assert_eq!(world.relay.stats().uploaded_bytes, sent, "the relay sends nothing");
+    assert!(world.screens[&newcomer].chunks.len() > 200, "the newcomer plays all the same");
+    world.screens.remove(&newcomer);
+    assert!(world.longest_stall_ms() <= 300, "{} ms", world.longest_stall_ms());
+}
+
+#[test]
+fn a_smaller_budget_lets_the_newest_go_and_the_first_watch_on() {
+    let mut world = World::seeded(16);
+    world.run_for(2_000);
+    let alone: Vec<_> = (2..6).map(|number| wire::PeerSecret([number; 16]).peer()).collect();
+    alone.iter().for_each(|&viewer| world.block_links(viewer));
+    assert_eq!(world.viewers(4), alone);
+    world.run_for(10_000);
+    world.forget_stalls();
+    for _ in 0..30 {
+        world.relay.limit_egress(Some(6_100_000), true);
+        world.run_for(1_000);
+    }
+    let fed = alone.iter().map(|&viewer| world.relay.pushed_to(viewer).len());
+    assert_eq!(fed.collect::<Vec<_>>(), [6, 6, 0, 0]);
+    assert_eq!(world.screens[&alone[0]].longest_stall_ms, 0);
+    assert_eq!(world.screens[&alone[1]].longest_stall_ms, 0);
+}

@@ -3,6 +3,8 @@
 //! Who feeds whom is the [`Roster`]'s to decide, what the relay sends the [`Swarm`]'s. Reading sockets is the
 //! sessions' part. A task that fails takes its own sessions along and nobody else's.
 
+mod relaying;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,9 +17,11 @@ use tokio::sync::mpsc;
 use wire::session::{FromPeer, FromTracker, Refusal, Report, Welcome};
 use wire::{ChannelId, Epoch, PeerId, PeerSecret};
 
+use crate::config::Limits;
 use crate::machine;
 use crate::members::{Member, Members, SessionId};
 use crate::shell::Shell;
+use relaying::{Place, Relaying};
 
 const REPLACED: &str = "Another session took over; this one ends.";
 const RESTARTING: &str = "The server is restarting; reconnect.";
@@ -100,6 +104,7 @@ pub(crate) struct ChannelTask {
     status: Arc<Status>,
     relay: Swarm,
     roster: Roster,
+    relaying: Relaying,
     members: Members,
     source: Option<PeerId>,
     /// The broadcast under way and whose it is, as viewers were told; `None`: offline.
@@ -125,8 +130,9 @@ impl ChannelTask {
             channel,
             name,
             status: Arc::clone(&status),
-            relay: Swarm::new(relay_config(&shell), identity, seed),
+            relay: Swarm::new(relay_config(&shell.config().limits), identity, seed),
             roster: Roster::new(RosterConfig::default(), seed),
+            relaying: Relaying::default(),
             members: Members::default(),
             source: None,
             live: None,
@@ -138,6 +144,8 @@ impl ChannelTask {
     }
 
     async fn run(mut self, mut inbox: mpsc::Receiver<ToChannel>) {
+        let shell = Arc::clone(&self.shell);
+        let _place = Place { egress: &shell.egress, channel: self.channel };
         loop {
             let wake = self.shell.clock.instant(self.deadline());
             tokio::select! {
@@ -195,6 +203,9 @@ impl ChannelTask {
     }
 
     fn join(&mut self, now: Timestamp, peer: PeerId, member: Member, sharing: bool, known: Report) {
+        if let Some(why) = self.cannot_feed(now, sharing) {
+            return member.refuse(Refusal::Busy, why);
+        }
         self.replace(now, peer);
         if self.source.take_if(|source| *source == peer).is_some() {
             self.go_offline(false);
@@ -249,7 +260,10 @@ impl ChannelTask {
                     self.members.pass_on(to, &FromTracker::Signal { from: peer, signal });
                 }
             }
-            FromPeer::Report(report) => self.roster.report(now, peer, &report),
+            FromPeer::Report(report) => {
+                self.roster.report(now, peer, &report);
+                self.note_hunger(now, peer, &report);
+            }
             FromPeer::Orphaned { stripes, failed, fault } => {
                 self.roster.orphaned(now, peer, stripes, failed, fault);
             }
@@ -267,6 +281,9 @@ impl ChannelTask {
         let now = self.shell.clock.now();
         self.relay.handle(now, Input::Wake);
         self.roster.wake(now);
+        if now >= self.relaying.review_at {
+            self.review_share(now);
+        }
     }
 
     /// Carries out what the cores have decided, until they have no more to say.
@@ -293,6 +310,7 @@ impl ChannelTask {
     fn perform(&mut self, now: Timestamp, output: Output, sent_to: &mut Vec<PeerId>) {
         match output {
             Output::Send { peer, frame, .. } => {
+                self.shell.egress.count(frame.len());
                 self.members.send(peer, frame);
                 sent_to.push(peer);
             }
@@ -330,6 +348,7 @@ impl ChannelTask {
         let member = self.members.remove(peer)?;
         self.roster.leave(now, peer);
         self.relay.handle(now, Input::LinkClosed { peer });
+        self.relaying.forget(peer);
         if self.source.take_if(|source| *source == peer).is_some() {
             self.go_offline(false);
         }
@@ -357,7 +376,8 @@ impl ChannelTask {
 
     fn deadline(&self) -> Timestamp {
         let idle = self.idle_since.map(|since| since + self.shell.config().limits.idle_channel);
-        let timeouts = [self.relay.poll_timeout(), self.roster.poll_timeout(), idle];
+        let review = (!self.members.is_empty()).then_some(self.relaying.review_at);
+        let timeouts = [self.relay.poll_timeout(), self.roster.poll_timeout(), idle, review];
         let hour = self.shell.clock.now() + Duration::from_secs(3600);
         timeouts.into_iter().flatten().min().unwrap_or(hour)
     }
@@ -374,15 +394,13 @@ fn refuse(member: Option<Member>, code: Refusal, message: &str) {
     }
 }
 
-/// A relay has a budget instead of a viewer's caps: as many links as there may be sessions, made as often as they
-/// come, and as much upload as `egress_max_bps` leaves.
-fn relay_config(shell: &Shell) -> SwarmConfig {
-    let config = shell.config();
+/// A relay has a budget instead of a viewer's caps (see `relaying`): as many links as there may be sessions, made as
+/// often as they come.
+fn relay_config(limits: &Limits) -> SwarmConfig {
     SwarmConfig {
-        links_max: config.limits.sessions_max,
+        links_max: limits.sessions_max,
         link_creations_per_hour: usize::MAX,
         upload_cap_x: f32::MAX,
-        egress_max_bps: config.relay_egress_bps,
         ..SwarmConfig::default()
     }
 }

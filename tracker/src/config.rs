@@ -38,9 +38,12 @@ pub struct Config {
     /// May every broadcaster take a free channel name? Default: only while --listen is a loopback address.
     #[arg(long, value_name = "true|false")]
     pub open_registration: Option<bool>,
-    /// Megabits a second that the relay of each channel may send; no limit by default.
+    /// Megabits a second that the relay may send, all channels together; no limit by default.
     #[arg(long = "relay-egress-mbps", value_name = "NUMBER", value_parser = values::megabits)]
     pub relay_egress_bps: Option<u64>,
+    /// Gigabytes that the relay may send in a calendar month (UTC); no limit by default.
+    #[arg(long = "relay-month-gb", value_name = "NUMBER", value_parser = values::gigabytes)]
+    pub relay_month_bytes: Option<u64>,
     /// Bounds on memory, time and work.
     #[command(flatten)]
     pub limits: Limits,

@@ -11,10 +11,12 @@
 //! ```
 
 mod assets;
+mod budget;
 mod channel;
 mod channels;
 mod config;
 mod directory;
+mod egress;
 mod hosted;
 mod http;
 mod machine;

@@ -24,6 +24,7 @@ use crate::channel::ToChannel;
 use crate::channels::HostedChannels;
 use crate::config::{Config, Limits};
 use crate::directory::Directory;
+use crate::egress::Egress;
 use crate::hosted::{self, Place};
 use crate::http::{self, PeerAddress};
 use crate::machine::Clock;
@@ -125,6 +126,7 @@ impl Server {
             clock: Clock::start(),
             directory: Directory::new(HostedChannels::new(&config.data)),
             addresses: Addresses::new(),
+            egress: Arc::new(Egress::open(&config)),
             sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
             stun_port: stun.as_ref().map(|stun| stun.local_addr().port()),
             ending: ending_end,
@@ -162,6 +164,7 @@ impl Server {
             let place = Place { session_url: session_url(self.address), endpoint };
             tokio::spawn(hosted::run(listener, channels, place, self.shell.ending.clone()))
         });
+        let counting = tokio::spawn(Arc::clone(&self.shell.egress).keep(self.settings.subscribe()));
         tokio::select! {
             () = accept(&self.listener, &router, &self.shell) => {}
             () = shutdown => {}
@@ -181,6 +184,8 @@ impl Server {
         let _ = tokio::time::timeout(limits.farewell, farewell).await;
         hosting.into_iter().for_each(|hosting| hosting.abort());
         drop(self.stun);
+        counting.abort();
+        self.shell.egress.write();
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::directory::Directory;
+use crate::egress::Egress;
 use crate::machine::Clock;
 use crate::rate::Addresses;
 
@@ -16,6 +17,8 @@ pub(crate) struct Shell {
     pub(crate) clock: Clock,
     pub(crate) directory: Directory,
     pub(crate) addresses: Addresses,
+    /// What the relay may send.
+    pub(crate) egress: Arc<Egress>,
     /// One permit a session.
     pub(crate) sessions: Arc<Semaphore>,
     /// Port of the STUN server, for viewers.

@@ -32,6 +32,12 @@ pub(crate) fn megabits(text: &str) -> Result<u64, String> {
     Ok(u64::from(number) * 1_000_000)
 }
 
+/// Bytes, from a whole number of gigabytes of 10^9.
+pub(crate) fn gigabytes(text: &str) -> Result<u64, String> {
+    let number: u32 = text.parse().map_err(|_| "write a whole number of gigabytes, as in 1000".to_owned())?;
+    Ok(u64::from(number) * 1_000_000_000)
+}
+
 /// A number of things, or of bytes.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     u32::try_from(whole(text)?).map(|count| count as usize).map_err(|_| too_large())

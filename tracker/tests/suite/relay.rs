@@ -1,10 +1,10 @@
 //! The relay path: what a broadcaster sends on its session reaches viewers on theirs, signed as it was.
 
 use bytes::Bytes;
-use wire::session::FromTracker;
+use wire::session::{FromPeer, FromTracker, Join, Refusal};
 use wire::{Epoch, Frame, JOIN_POINT, Piece, PieceHeader, StreamHeader, StripeSet, Verifier};
 
-use crate::support::{Session, Tracker, channel, signer};
+use crate::support::{Session, Tracker, channel, join, signer};
 
 const STRIPES: u8 = 6;
 
@@ -187,4 +187,63 @@ async fn who_does_not_read_costs_a_bounded_amount_and_harms_nobody() {
         }
     }
     assert!(numbers.len() < 600, "stale pieces were dropped, not hoarded");
+}
+
+/// What a viewer that does not share is told: a refusal in words, or nothing, when the relay takes it on.
+async fn turned_away(tracker: &Tracker, secret: u8) -> Option<String> {
+    let mut session = tracker.session().await;
+    let FromPeer::Join(join) = join("demo", secret) else { unreachable!() };
+    session.say(&FromPeer::Join(Join { sharing: false, ..join })).await;
+    match session.told().await {
+        FromTracker::Refused { code: Refusal::Busy, message } => Some(message),
+        FromTracker::Welcome(_) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_spent_month_is_said_in_words_and_not_forgotten_by_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let start = || {
+        Tracker::start_with(|config| {
+            config.data = data.path().to_owned();
+            config.relay_month_bytes = Some(40_000);
+        })
+    };
+    let tracker = start().await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let mut programme = programme();
+    programme.start(&mut source).await;
+    programme.play(&mut source, 12).await;
+    let (mut viewer, _) = tracker.viewer("demo", 2).await;
+    subscribe(&mut viewer).await;
+    watch(&mut viewer, 11).await;
+    // The relay's account is brought up to date once a second; then it ends what it gives.
+    while !matches!(viewer.frame().await, Frame::Refuse { .. }) {}
+    let message = turned_away(&tracker, 3).await.expect("nothing left for another");
+    assert!(message.contains("this month"), "{message}");
+    tracker.stop().await;
+
+    let tracker = start().await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    programme.start(&mut source).await;
+    programme.play(&mut source, 1).await;
+    assert_eq!(turned_away(&tracker, 3).await, Some(message));
+}
+
+#[tokio::test]
+async fn a_full_line_takes_nobody_on_while_those_before_watch_on() {
+    // Room for one viewer of 0.5 Mb/s, and the reserve for those who watch.
+    let tracker = Tracker::start_with(|config| config.relay_egress_bps = Some(1_000_000)).await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let mut programme = programme();
+    programme.start(&mut source).await;
+    programme.play(&mut source, 12).await;
+    let (mut viewer, _) = tracker.viewer("demo", 2).await;
+    subscribe(&mut viewer).await;
+    watch(&mut viewer, 11).await;
+    let message = turned_away(&tracker, 3).await.expect("no room for another");
+    assert!(message.contains("at the moment"), "{message}");
+    programme.play(&mut source, 5).await;
+    assert!(watch_all(&mut viewer, 16).await.contains(&12));
 }
