@@ -24,6 +24,7 @@ use crate::shell::Shell;
 use relaying::{Place, Relaying};
 
 const REPLACED: &str = "Another session took over; this one ends.";
+const REMOVED: &str = "This channel was removed.";
 const RESTARTING: &str = "The server is restarting; reconnect.";
 
 /// What sessions tell their channel.
@@ -41,6 +42,8 @@ pub(crate) enum ToChannel {
     Drained { peer: PeerId, session: SessionId },
     /// A session is over.
     Left { peer: PeerId, session: SessionId },
+    /// The channel is not registered any more.
+    Removed,
     /// The server is about to end.
     ShutDown,
 }
@@ -146,11 +149,17 @@ impl ChannelTask {
     async fn run(mut self, mut inbox: mpsc::Receiver<ToChannel>) {
         let shell = Arc::clone(&self.shell);
         let _place = Place { egress: &shell.egress, channel: self.channel };
+        let mut why = (Refusal::ShuttingDown, RESTARTING);
         loop {
             let wake = self.shell.clock.instant(self.deadline());
             tokio::select! {
                 message = inbox.recv() => match message {
                     Some(ToChannel::ShutDown) | None => break,
+                    Some(ToChannel::Removed) => {
+                        self.go_offline(true);
+                        why = (Refusal::UnknownChannel, REMOVED);
+                        break;
+                    }
                     Some(message) => self.handle(message),
                 },
                 () = tokio::time::sleep_until(wake.into()) => self.wake(),
@@ -161,19 +170,19 @@ impl ChannelTask {
             }
         }
         self.status.live.store(false, Ordering::Relaxed);
-        self.close(inbox);
+        self.close(inbox, why);
     }
 
     /// Nobody is left behind in the inbox: who came while the task ended is sent away, to come again.
-    fn close(mut self, mut inbox: mpsc::Receiver<ToChannel>) {
+    fn close(mut self, mut inbox: mpsc::Receiver<ToChannel>, (code, message): (Refusal, &str)) {
         inbox.close();
-        while let Ok(message) = inbox.try_recv() {
-            if let ToChannel::Join { member, .. } | ToChannel::Announce { member, .. } = message {
-                member.refuse(Refusal::ShuttingDown, RESTARTING);
+        while let Ok(waiting) = inbox.try_recv() {
+            if let ToChannel::Join { member, .. } | ToChannel::Announce { member, .. } = waiting {
+                member.refuse(code, message);
             }
         }
         for member in self.members.take_all() {
-            member.refuse(Refusal::ShuttingDown, RESTARTING);
+            member.refuse(code, message);
         }
     }
 

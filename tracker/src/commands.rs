@@ -1,6 +1,8 @@
 //! The program's commands, a file each. Only these print.
 
+mod backup;
 mod channel;
+mod invite;
 mod serve;
 
 use std::io::Write;
@@ -14,9 +16,14 @@ pub(crate) use serve::Serve;
 pub(crate) enum Command {
     /// Serve pages, viewers and broadcasters (the default)
     Serve(Box<Serve>),
-    /// Create, list and remove hosted channels: those that an encoder publishes to with a stream key
+    /// Create hosted channels (those that an encoder publishes to with a stream key), list and remove channels
     #[command(subcommand)]
     Channel(channel::Channel),
+    /// Let chosen people register channels, with --registration invite
+    #[command(subcommand)]
+    Invite(invite::Invite),
+    /// Copy the database to a file, also while the server runs
+    Backup(backup::Backup),
 }
 
 /// Does what was asked for, with the settings that were loaded.
@@ -27,6 +34,8 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
     match &loaded.command {
         Command::Serve(serve) => serve::run(serve.config.clone(), loaded),
         Command::Channel(channel) => channel::run(channel),
+        Command::Invite(invite) => invite::run(invite),
+        Command::Backup(backup) => backup::run(backup),
     }
 }
 

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 pub use limits::Limits;
 
+use crate::store::Right;
+
 /// Settings of a [`Server`](crate::Server).
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -35,9 +37,9 @@ pub struct Config {
     /// Addresses that viewers reach this machine at; may be repeated, or separated by commas. Needed behind NAT.
     #[arg(long, value_name = "IP", value_delimiter = ',', value_parser = values::ip)]
     pub announce: Vec<IpAddr>,
-    /// May every broadcaster take a free channel name? Default: only while --listen is a loopback address.
-    #[arg(long, value_name = "true|false")]
-    pub open_registration: Option<bool>,
+    /// Who may take a free channel name? Default: open while --listen is a loopback address, closed otherwise.
+    #[arg(long, value_name = "WHO")]
+    pub registration: Option<Registration>,
     /// Megabits a second that the relay may send, all channels together; no limit by default.
     #[arg(long = "relay-egress-mbps", value_name = "NUMBER", value_parser = values::megabits)]
     pub relay_egress_bps: Option<u64>,
@@ -59,10 +61,30 @@ impl Config {
         Config { listen, data, rtmp: None, udp: None, ..Config::default() }
     }
 
-    /// Whether an unknown key may register a free name.
-    pub fn registration_is_open(&self) -> bool {
-        self.open_registration.unwrap_or(self.listen.ip().is_loopback())
+    /// Who may take a free name.
+    pub fn registration(&self) -> Registration {
+        let usual = if self.listen.ip().is_loopback() { Registration::Open } else { Registration::Closed };
+        self.registration.unwrap_or(usual)
     }
+
+    /// What an unknown key without an invite may do.
+    pub(crate) fn right_of_strangers(&self) -> Right {
+        match self.registration() {
+            Registration::Open => Right::Open,
+            Registration::Invite | Registration::Closed => Right::Closed,
+        }
+    }
+}
+
+/// Who may take a free name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Registration {
+    /// Whoever proves a key.
+    Open,
+    /// Whoever has an invite, too: see `swarmcast-tracker invite add`.
+    Invite,
+    /// The server's owner alone makes channels.
+    Closed,
 }
 
 impl Default for Config {

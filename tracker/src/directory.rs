@@ -1,26 +1,35 @@
-//! Which channels are known, by id and by name, and the way to the task of each. The one file that names DashMap.
+//! Which channels are at hand, by id and by name, and the way to the task of each. The one file that names DashMap.
 //!
-//! No guard of a map lives across an await, and no two at once.
+//! The store has them all; here are those that were asked for, so that a join does not wait for a file. What another
+//! process changes is noticed by [`Directory::watch`]. No guard of a map lives across an await, and no two at once.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use serde::Serialize;
 use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 use wire::ChannelId;
 
-use crate::channel::{ChannelHandle, ChannelTask};
-use crate::channels::HostedChannels;
+use crate::channel::{ChannelHandle, ChannelTask, ToChannel};
 use crate::machine;
 use crate::shell::Shell;
+use crate::store::settings::Visibility;
+use crate::store::{Channel, Right, Store, StoreError};
+
+/// How often changes by other processes are looked for. 1 s: whoever removes a channel wants to see it end.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Channels at hand without a task, roughly. 4,096: about 2 KB each. The longest idle one is looked up again if wanted.
+const AT_HAND_MAX: usize = 4_096;
 
 /// Everything that is known of channels.
 #[derive(Clone)]
 pub(crate) struct Directory {
     known: Arc<Known>,
-    hosted: HostedChannels,
+    store: Store,
 }
 
 struct Known {
@@ -31,7 +40,7 @@ struct Known {
 }
 
 struct KnownChannel {
-    name: String,
+    channel: Arc<Channel>,
     handle: Option<ChannelHandle>,
     used: Instant,
 }
@@ -45,32 +54,20 @@ pub(crate) struct Listed {
     viewers: u32,
 }
 
-/// Why a channel cannot have a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NameRefused {
-    /// It is another key's.
-    Taken,
-    /// Keys that are not known already are not welcome.
-    Closed,
-    /// No more channels can be known.
-    Full,
-}
-
 impl Directory {
-    pub(crate) fn new(hosted: HostedChannels) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         let known = Known { channels: DashMap::new(), names: DashMap::new(), registered: Notify::new() };
-        Directory { known: Arc::new(known), hosted }
+        Directory { known: Arc::new(known), store }
     }
 
-    /// The id and name of a channel that is known, live or not.
-    pub(crate) async fn find(&self, name_or_id: &str) -> Option<(ChannelId, String)> {
+    /// A channel that is known, live or not. The id of a key that was given up leads to its successor.
+    pub(crate) async fn find(&self, name_or_id: &str) -> Result<Option<Arc<Channel>>, StoreError> {
         if let Some(found) = self.find_known(name_or_id) {
-            return Some(found);
+            return Ok(Some(found));
         }
         let wanted = name_or_id.to_owned();
-        let hosted = self.find_hosted(wanted).await?;
-        self.know(hosted.0, &hosted.1, usize::MAX);
-        Some(hosted)
+        let stored = self.store.read(move |records| records.find(&wanted)).await?;
+        Ok(stored.map(|channel| self.know(channel)))
     }
 
     /// As [`find`](Self::find), but gives broadcasters until `deadline` to register the channel.
@@ -78,45 +75,75 @@ impl Directory {
         &self,
         name_or_id: &str,
         deadline: Instant,
-    ) -> Option<(ChannelId, String)> {
+    ) -> Result<Option<Arc<Channel>>, StoreError> {
         loop {
             let registered = self.known.registered.notified();
-            if let Some(found) = self.find(name_or_id).await {
-                return Some(found);
+            if let Some(found) = self.find(name_or_id).await? {
+                return Ok(Some(found));
             }
-            tokio::time::timeout_at(deadline.into(), registered).await.ok()?;
+            if tokio::time::timeout_at(deadline.into(), registered).await.is_err() {
+                return Ok(None);
+            }
         }
     }
 
-    /// Gives `channel`, whose key was proven, the name that it asks for.
+    /// Gives `channel`, whose key was proven, the name that it asks for. It is on the disk when this returns.
     pub(crate) async fn register(
         &self,
         channel: ChannelId,
         name: &str,
-        open: bool,
-        channels_max: usize,
-    ) -> Result<(), NameRefused> {
-        let hosted = self.find_hosted(name.to_owned()).await.map(|(owner, _)| owner);
-        let known = self.known.names.get(name).map(|owner| *owner);
-        match (hosted, known) {
-            // A hosted name is its owner's even if another key was here first.
-            (Some(owner), _) if owner != channel => return Err(NameRefused::Taken),
-            (Some(_), _) => {}
-            (None, Some(owner)) if owner != channel => return Err(NameRefused::Taken),
-            (None, _) if !open => return Err(NameRefused::Closed),
-            (None, _) => {}
+        right: Right,
+    ) -> Result<Arc<Channel>, StoreError> {
+        if let Some(known) = self.find_known(name).filter(|known| known.id == channel) {
+            return Ok(known);
         }
-        if !self.know(channel, name, channels_max) {
-            return Err(NameRefused::Full);
+        let wanted = name.to_owned();
+        let registered = self.store.write(move |records| records.register(channel, &wanted, right)).await?;
+        let registered = self.know(registered);
+        self.known.registered.notify_waiters();
+        Ok(registered)
+    }
+
+    /// Keeps what is at hand like what is stored, whoever changes it. Does not return.
+    pub(crate) async fn watch(&self) {
+        let mut seen = None;
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            let looked = async {
+                let version = self.store.data_version().await?;
+                if seen != Some(version) {
+                    self.refresh().await?;
+                    seen = Some(version);
+                }
+                Ok::<_, StoreError>(())
+            };
+            if let Err(error) = looked.await {
+                tracing::warn!("cannot look for changed channels: {error}");
+            }
+        }
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        let ids: Vec<ChannelId> = self.known.channels.iter().map(|entry| *entry.key()).collect();
+        let stored = self.store.read(move |records| {
+            ids.into_iter().map(|id| Ok((id, records.channel(id)?))).collect::<Result<Vec<_>, _>>()
+        });
+        for (id, channel) in stored.await? {
+            match channel {
+                Some(channel) => drop(self.know(channel)),
+                None => self.forget(id),
+            }
         }
         self.known.registered.notify_waiters();
         Ok(())
     }
 
     /// The way to a channel's task, which is started where there is none.
-    pub(crate) fn open(&self, channel: ChannelId, name: &str, shell: &Arc<Shell>) -> ChannelHandle {
-        let start = || ChannelTask::start(channel, name.to_owned(), Arc::clone(shell));
-        match self.known.channels.entry(channel) {
+    pub(crate) fn open(&self, channel: &Arc<Channel>, shell: &Arc<Shell>) -> ChannelHandle {
+        let start = || ChannelTask::start(channel.id, channel.name.clone(), Arc::clone(shell));
+        match self.known.channels.entry(channel.id) {
             Entry::Occupied(mut entry) => {
                 let known = entry.get_mut();
                 known.used = machine::instant();
@@ -128,23 +155,23 @@ impl Directory {
             Entry::Vacant(entry) => {
                 let handle = start();
                 let used = machine::instant();
-                entry.insert(KnownChannel { name: name.to_owned(), handle: Some(handle.clone()), used });
+                entry.insert(KnownChannel {
+                    channel: Arc::clone(channel),
+                    handle: Some(handle.clone()),
+                    used,
+                });
                 handle
             }
         }
     }
 
-    /// What is live, by name.
+    /// What is live and public, by name.
     pub(crate) fn live(&self) -> Vec<Listed> {
         let listed = self.known.channels.iter().filter_map(|entry| {
             let status = entry.handle.as_ref().filter(|handle| handle.is_open())?.status();
             let viewers = status.viewers();
-            status.is_live().then(|| Listed {
-                id: *entry.key(),
-                name: entry.name.clone(),
-                live: true,
-                viewers,
-            })
+            let listed = status.is_live() && entry.channel.settings.visibility == Visibility::Public;
+            listed.then(|| Listed { id: *entry.key(), name: entry.channel.name.clone(), live: true, viewers })
         });
         let mut live: Vec<_> = listed.collect();
         live.sort_by(|one, other| one.name.cmp(&other.name));
@@ -156,53 +183,52 @@ impl Directory {
         self.known.channels.iter().filter_map(|entry| entry.handle.clone()).collect()
     }
 
-    fn find_known(&self, name_or_id: &str) -> Option<(ChannelId, String)> {
+    fn find_known(&self, name_or_id: &str) -> Option<Arc<Channel>> {
         let by_name = self.known.names.get(name_or_id).map(|id| *id);
         let id = by_name.or_else(|| name_or_id.parse().ok())?;
-        self.known.channels.get(&id).map(|known| (id, known.name.clone()))
+        self.known.channels.get(&id).map(|known| Arc::clone(&known.channel))
     }
 
-    async fn find_hosted(&self, name_or_id: String) -> Option<(ChannelId, String)> {
-        let hosted = self.hosted.clone();
-        // Files are read off the threads that serve sessions.
-        let found = tokio::task::spawn_blocking(move || hosted.find(&name_or_id)).await.ok()??;
-        Some((found.signer.channel(), found.name))
-    }
-
-    fn know(&self, channel: ChannelId, name: &str, channels_max: usize) -> bool {
-        let new = !self.known.channels.contains_key(&channel);
-        if new && self.known.channels.len() >= channels_max && !self.forget_idle() {
-            return false;
+    /// Keeps at hand what the store says.
+    pub(crate) fn know(&self, channel: Channel) -> Arc<Channel> {
+        if !self.known.channels.contains_key(&channel.id) && self.known.channels.len() >= AT_HAND_MAX {
+            self.forget_idle();
         }
-        let used = machine::instant();
-        let old = match self.known.channels.entry(channel) {
+        let (channel, used) = (Arc::new(channel), machine::instant());
+        let old = match self.known.channels.entry(channel.id) {
             Entry::Occupied(mut entry) => {
                 entry.get_mut().used = used;
-                Some(std::mem::replace(&mut entry.get_mut().name, name.to_owned()))
+                Some(std::mem::replace(&mut entry.get_mut().channel, Arc::clone(&channel)))
             }
             Entry::Vacant(entry) => {
-                entry.insert(KnownChannel { name: name.to_owned(), handle: None, used });
+                entry.insert(KnownChannel { channel: Arc::clone(&channel), handle: None, used });
                 None
             }
         };
-        if let Some(old) = old.filter(|old| old != name) {
-            self.known.names.remove_if(&old, |_, owner| *owner == channel);
+        if let Some(old) = old.filter(|old| old.name != channel.name) {
+            self.known.names.remove_if(&old.name, |_, owner| *owner == channel.id);
         }
-        self.known.names.insert(name.to_owned(), channel);
-        true
+        self.known.names.insert(channel.name.clone(), channel.id);
+        channel
     }
 
-    /// Makes room: forgets the channel that has been without a task for the longest.
-    fn forget_idle(&self) -> bool {
+    /// The channel is not stored any more: those who are there hear of it, and nobody else comes in.
+    pub(crate) fn forget(&self, id: ChannelId) {
+        let Some((_, known)) = self.known.channels.remove(&id) else { return };
+        self.known.names.remove_if(&known.channel.name, |_, owner| *owner == id);
+        if let Some(handle) = known.handle {
+            handle.tell_later(ToChannel::Removed);
+        }
+    }
+
+    /// Makes room: the channel that has been without a task for the longest is not at hand any more.
+    fn forget_idle(&self) {
         let is_idle = |known: &KnownChannel| known.handle.as_ref().is_none_or(|handle| !handle.is_open());
         let idle =
             self.known.channels.iter().filter(|entry| is_idle(entry)).map(|entry| (entry.used, *entry.key()));
-        let Some((_, oldest)) = idle.min_by_key(|(used, _)| *used) else { return false };
-        match self.known.channels.remove_if(&oldest, |_, known| is_idle(known)) {
-            Some((_, known)) => {
-                self.known.names.remove_if(&known.name, |_, owner| *owner == oldest).is_some()
-            }
-            None => false,
+        let Some((_, oldest)) = idle.min_by_key(|(used, _)| *used) else { return };
+        if let Some((_, known)) = self.known.channels.remove_if(&oldest, |_, known| is_idle(known)) {
+            self.known.names.remove_if(&known.channel.name, |_, owner| *owner == oldest);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Hosted ingest: an encoder publishes by RTMP with a stream key, and its channel is broadcast from inside of this
 //! process, by the uploader's own library, which talks to this server like any other broadcaster.
 //!
-//! Who may publish is what the channel files say at that moment. Reading RTMP is `uploader::ingest`'s part.
+//! Who may publish is what the store says at that moment. Reading RTMP is `uploader::ingest`'s part.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use peer::transport::Endpoint;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use uploader::ingest::{self, Admission, IngestConfig, Keys, Publication};
+use uploader::ingest::{self, Admission, Admitting, IngestConfig, Keys, Publication};
 use uploader::{Broadcast, BroadcastConfig, Counters};
 use wire::ChannelId;
 
-use crate::channels::{HostedChannel, HostedChannels};
 use crate::machine;
+use crate::store::{HostedChannel, Store, StoreError, StreamKeyId};
 
 /// Publications that wait to be taken over: one encoder, and those that replace it in a hurry.
 const WAITING_MAX: usize = 4;
@@ -35,36 +35,44 @@ pub(crate) struct Place {
     pub(crate) endpoint: Option<Endpoint>,
 }
 
-/// Stream keys, as the channel files say.
-struct StreamKeys(HostedChannels);
+/// Stream keys, as the store says.
+struct StreamKeys(Store);
 
 impl Keys for StreamKeys {
-    fn admit(&self, key: &str) -> Option<Admission> {
-        self.0.by_stream_key(key).map(|channel| Admission::new(channel.name))
+    fn admit<'a>(&'a self, key: &'a str) -> Admitting<'a> {
+        let key = key.to_owned();
+        Box::pin(async move {
+            let owner = self.0.read(move |records| records.by_stream_key(&key)).await;
+            let owner = owner.unwrap_or_else(|error| {
+                tracing::error!("no stream key can be checked: {error}");
+                None
+            })?;
+            Some(Admission::new(owner.name).shown(owner.key.0))
+        })
     }
 }
 
 /// Takes encoders in until the server ends.
 pub(crate) async fn run(
     listener: TcpListener,
-    channels: HostedChannels,
+    store: Store,
     place: Place,
     mut ending: watch::Receiver<bool>,
 ) {
     let (sender, mut publications) = mpsc::channel(WAITING_MAX);
-    let keys = Arc::new(StreamKeys(channels.clone()));
+    let keys = Arc::new(StreamKeys(store.clone()));
     let ended = async move { drop(ending.wait_for(|ending| *ending).await) };
     let reading = ingest::run(listener, IngestConfig::default(), keys, sender, ended);
     let broadcasting = async {
-        let mut broadcasts = Broadcasts { running: HashMap::new(), channels, place };
+        let mut broadcasts = Broadcasts { running: HashMap::new(), store, place };
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             tokio::select! {
                 publication = publications.recv() => match publication {
-                    Some(publication) => broadcasts.take(publication),
+                    Some(publication) => broadcasts.take(publication).await,
                     None => return,
                 },
-                _ = look.tick() => broadcasts.look(machine::instant()),
+                _ = look.tick() => broadcasts.look(machine::instant()).await,
             }
         }
     };
@@ -74,13 +82,15 @@ pub(crate) async fn run(
 /// The channels that are being broadcast, by name.
 struct Broadcasts {
     running: HashMap<String, Running>,
-    channels: HostedChannels,
+    store: Store,
     place: Place,
 }
 
 /// One channel's broadcasts. Dropping this ends them.
 struct Running {
     channel: ChannelId,
+    /// What the present encoder has shown.
+    key: StreamKeyId,
     publications: mpsc::Sender<Publication>,
     counters: watch::Receiver<Counters>,
     /// When an encoder was last seen.
@@ -89,18 +99,18 @@ struct Running {
 
 impl Broadcasts {
     /// Hands an encoder to its channel's broadcast, which is started where there is none.
-    fn take(&mut self, publication: Publication) {
+    async fn take(&mut self, publication: Publication) {
         let name = publication.admission.name().to_owned();
+        let key = StreamKeyId(publication.admission.key_number());
         // Removed since its key was admitted: the encoder is let go.
-        let Some(channel) = self.channels.find(&name) else { return };
-        let alive = |running: &Running| {
-            !running.publications.is_closed() && running.channel == channel.signer.channel()
-        };
+        let Ok(Some(channel)) = self.find(&name).await else { return };
+        let alive =
+            |running: &Running| !running.publications.is_closed() && running.channel == channel.channel;
         if !self.running.get(&name).is_some_and(alive) {
-            self.running.insert(name.clone(), Running::start(channel, &self.place));
+            self.running.insert(name.clone(), Running::start(channel, key, &self.place));
         }
         if let Some(running) = self.running.get_mut(&name) {
-            running.used = machine::instant();
+            (running.used, running.key) = (machine::instant(), key);
             if running.publications.try_send(publication).is_err() {
                 tracing::warn!(
                     channel = name,
@@ -110,27 +120,51 @@ impl Broadcasts {
         }
     }
 
-    /// Ends what nobody uses, and what was removed.
-    fn look(&mut self, now: Instant) {
-        let channels = &self.channels;
-        self.running.retain(|name, running| {
+    /// Ends what nobody uses, what was removed, and whose stream key was revoked.
+    async fn look(&mut self, now: Instant) {
+        for (name, channel, key) in self.present() {
+            match self.may_go_on(&name, channel, key).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::info!(channel = name, "removed, or its stream key revoked: its broadcast ends");
+                    self.running.remove(&name);
+                }
+                // Who cannot be asked about goes on.
+                Err(error) => tracing::error!("no stream key can be checked: {error}"),
+            }
+        }
+        self.running.retain(|_, running| {
             if running.counters.borrow().encoding {
                 running.used = now;
             }
-            let owned =
-                channels.find(name).is_some_and(|channel| channel.signer.channel() == running.channel);
-            if !owned {
-                tracing::info!(channel = name, "removed: its broadcast ends");
-            }
-            owned && !running.publications.is_closed() && now.duration_since(running.used) < UNUSED_MAX
+            !running.publications.is_closed() && now.duration_since(running.used) < UNUSED_MAX
         });
+    }
+
+    fn present(&self) -> Vec<(String, ChannelId, StreamKeyId)> {
+        let running = self.running.iter();
+        running.map(|(name, running)| (name.clone(), running.channel, running.key)).collect()
+    }
+
+    async fn may_go_on(&self, name: &str, channel: ChannelId, key: StreamKeyId) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        let looked_up = self.store.read(move |records| {
+            let owned = records.hosted(&name)?.is_some_and(|hosted| hosted.channel == channel);
+            Ok(owned && records.is_valid(key)?)
+        });
+        looked_up.await
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<HostedChannel>, StoreError> {
+        let name = name.to_owned();
+        self.store.read(move |records| records.hosted(&name)).await
     }
 }
 
 impl Running {
-    fn start(channel: HostedChannel, place: &Place) -> Self {
+    fn start(channel: HostedChannel, key: StreamKeyId, place: &Place) -> Self {
         let (publications, publications_end) = mpsc::channel(WAITING_MAX);
-        let id = channel.signer.channel();
+        let id = channel.channel;
         let broadcast = Broadcast::start(BroadcastConfig {
             session_url: place.session_url.clone(),
             signer: channel.signer,
@@ -143,6 +177,6 @@ impl Running {
                 tracing::error!(channel = channel.name, "cannot be broadcast: {refused}");
             }
         });
-        Running { channel: id, publications, counters, used: machine::instant() }
+        Running { channel: id, key, publications, counters, used: machine::instant() }
     }
 }

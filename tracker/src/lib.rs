@@ -13,7 +13,6 @@
 mod assets;
 mod budget;
 mod channel;
-mod channels;
 mod config;
 mod directory;
 mod egress;
@@ -28,8 +27,13 @@ mod server;
 mod session;
 pub mod settings;
 mod shell;
+mod store;
 mod udp;
 
-pub use channels::{ChannelError, HostedChannel, HostedChannels, NewChannel};
-pub use config::{Config, Limits, NEED_RESTART};
+pub use config::{Config, Limits, NEED_RESTART, Registration};
 pub use server::{Server, ServerError};
+pub use store::settings as channel_settings;
+pub use store::{
+    Channel, Database, HostedChannel, NewChannel, Poster, Records, Right, StoreError, StreamKeyId,
+    StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named,
+};

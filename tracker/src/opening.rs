@@ -6,10 +6,10 @@ use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Report};
 use wire::{Epoch, PeerId};
 
 use crate::channel::{ChannelHandle, ToChannel};
-use crate::directory::NameRefused;
 use crate::machine;
 use crate::members::Member;
 use crate::shell::Shell;
+use crate::store::StoreError;
 
 /// Why a session ends, for its peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refuse
     check_version(join.version)?;
     let settled = shell.clock.instant(swarm::Timestamp::default() + shell.config().limits.settling);
     let found = shell.directory.find_until(&join.channel, settled).await;
-    let (id, name) = found.ok_or_else(|| {
+    let channel = found.map_err(|error| explain(error, &join.channel))?.ok_or_else(|| {
         let message = format!(
             "No channel `{}` is known here. Check the link; the broadcaster may not have started yet.",
             join.channel.escape_debug()
@@ -79,7 +79,7 @@ async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refuse
     })?;
     let known = Report { links: join.links, feeds: join.feeds, ..Report::default() };
     let role = Entering::Viewer { sharing: join.sharing, known };
-    Ok(Entrance { channel: shell.directory.open(id, &name, shell), peer: join.secret.peer(), role })
+    Ok(Entrance { channel: shell.directory.open(&channel, shell), peer: join.secret.peer(), role })
 }
 
 async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
@@ -90,11 +90,10 @@ async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Re
             "The proof does not verify: sign the nonce of this session's hello with the channel's key.";
         Refused::new(Refusal::BadProof, message)
     })?;
-    let config = shell.config();
-    let (open, channels_max) = (config.registration_is_open(), config.limits.channels_max);
-    let registered = shell.directory.register(channel, &name, open, channels_max).await;
-    registered.map_err(|refused| explain(refused, &name))?;
-    let handle = shell.directory.open(channel, &name, shell);
+    let right = shell.config().right_of_strangers();
+    let registered = shell.directory.register(channel, &name, right).await;
+    let registered = registered.map_err(|error| explain(error, &name))?;
+    let handle = shell.directory.open(&registered, shell);
     Ok(Entrance { channel: handle, peer: secret.peer(), role: Entering::Source { name, epoch } })
 }
 
@@ -108,19 +107,23 @@ fn check_version(version: u8) -> Result<(), Refused> {
     Err(Refused::new(Refusal::Version, message))
 }
 
-fn explain(refused: NameRefused, name: &str) -> Refused {
-    match refused {
-        NameRefused::Taken => {
+fn explain(error: StoreError, name: &str) -> Refused {
+    match error {
+        StoreError::Exists(_) => {
             let message = format!("The name `{name}` belongs to another key. Choose another name.");
             Refused::new(Refusal::NameTaken, message)
         }
-        NameRefused::Closed => {
+        StoreError::Closed => {
             let message = "This server does not register channels by itself. Its owner can create one with \
-                           `swarmcast-tracker channel add NAME`, or start it with `--open-registration true`.";
+                           `swarmcast-tracker channel add NAME`, or start it with `--registration open`.";
             Refused::new(Refusal::RegistrationClosed, message)
         }
-        NameRefused::Full => {
+        StoreError::Full(_) => {
             Refused::new(Refusal::Busy, "This server knows as many channels as it can. Try later.")
+        }
+        other => {
+            tracing::error!("the store fails: {other}");
+            Refused::new(Refusal::Busy, "The server cannot look that up now. Try later.")
         }
     }
 }

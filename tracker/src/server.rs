@@ -21,7 +21,6 @@ use tower::ServiceExt;
 
 use crate::assets::Assets;
 use crate::channel::ToChannel;
-use crate::channels::HostedChannels;
 use crate::config::{Config, Limits};
 use crate::directory::Directory;
 use crate::egress::Egress;
@@ -30,6 +29,7 @@ use crate::http::{self, PeerAddress};
 use crate::machine::Clock;
 use crate::rate::Addresses;
 use crate::shell::Shell;
+use crate::store::{Store, StoreError};
 use crate::udp;
 
 /// Time between attempts to accept when the system has no more files to give. 100 ms: connections end all the time.
@@ -46,6 +46,9 @@ pub enum ServerError {
         /// What the system said.
         source: io::Error,
     },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The UDP address for STUN is taken, or not this machine's.
     #[error("cannot listen on UDP {address}: {source}. Choose another with --udp, or go without: --udp off")]
     Udp {
@@ -119,12 +122,16 @@ impl Server {
             Some(rtmp) => Some(Hosting::bind(rtmp, &config).await?),
             None => None,
         };
+        let data = config.data.clone();
+        let store = tokio::task::spawn_blocking(move || Store::open(&data)).await;
+        let store = store.map_err(|_| StoreError::Ended)??;
         let (ending, ending_end) = watch::channel(false);
         let config = Arc::new(config);
         let (settings, settings_end) = watch::channel(Arc::clone(&config));
         let shell = Shell {
             clock: Clock::start(),
-            directory: Directory::new(HostedChannels::new(&config.data)),
+            directory: Directory::new(store.clone()),
+            store,
             addresses: Addresses::new(),
             egress: Arc::new(Egress::open(&config)),
             sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
@@ -157,16 +164,16 @@ impl Server {
 
     /// Serves until `shutdown` resolves, then tells every session and waits for them to go.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let config = self.shell.config();
         let router = http::router(Arc::clone(&self.shell), Assets::load());
         let hosting = self.hosting.map(|Hosting { listener, endpoint }| {
-            let channels = HostedChannels::new(&config.data);
+            let store = self.shell.store.clone();
             let place = Place { session_url: session_url(self.address), endpoint };
-            tokio::spawn(hosted::run(listener, channels, place, self.shell.ending.clone()))
+            tokio::spawn(hosted::run(listener, store, place, self.shell.ending.clone()))
         });
         let counting = tokio::spawn(Arc::clone(&self.shell.egress).keep(self.settings.subscribe()));
         tokio::select! {
             () = accept(&self.listener, &router, &self.shell) => {}
+            () = self.shell.directory.watch() => {}
             () = shutdown => {}
         }
         drop(self.listener);

@@ -9,6 +9,7 @@ use crate::directory::Directory;
 use crate::egress::Egress;
 use crate::machine::Clock;
 use crate::rate::Addresses;
+use crate::store::Store;
 
 /// Shared by all sessions and channels.
 pub(crate) struct Shell {
@@ -16,6 +17,7 @@ pub(crate) struct Shell {
     pub(crate) settings: watch::Receiver<Arc<Config>>,
     pub(crate) clock: Clock,
     pub(crate) directory: Directory,
+    pub(crate) store: Store,
     pub(crate) addresses: Addresses,
     /// What the relay may send.
     pub(crate) egress: Arc<Egress>,

@@ -74,7 +74,7 @@ class World {
 
   async startTracker() {
     this.tracker = this.run('tracker', [program('swarmcast-tracker'), 'serve', '--listen', `${address()}:8080`,
-      '--rtmp', 'off', '--udp', '0.0.0.0:3478', '--data', `${this.scratch}/tracker`, '--open-registration', 'true']);
+      '--rtmp', 'off', '--udp', '0.0.0.0:3478', '--data', `${this.scratch}/tracker`, '--registration', 'open']);
     await this.tracker.says(/listening on http/);
   }
 

@@ -83,7 +83,7 @@ async fn start_tracker(hosts: &[HostSetup], places: &Places) -> Result<(String, 
     let data = places.folder.join("data");
     let mut program = Program::start(&host.name, places, "swarmcast-tracker", |command| {
         command.args(["--listen", &format!("0.0.0.0:{TRACKER_PORT}"), "--rtmp", "off", "--udp", "off"]);
-        command.args(["--open-registration", "true"]).arg("--data").arg(data);
+        command.args(["--registration", "open"]).arg("--data").arg(data);
     })?;
     program.line().await.context("the tracker did not begin")?;
     Ok((format!("http://{}:{TRACKER_PORT}", address(&host.name)?), program))

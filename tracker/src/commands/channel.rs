@@ -1,14 +1,14 @@
-//! `channel`: hosted channels, on the command line. A running server needs no restart.
+//! `channel`: channels, on the command line. A running server needs no restart.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tracker::HostedChannels;
+use tracker::{Database, create_hosted, remove_named};
 
 #[derive(Subcommand)]
 pub(crate) enum Channel {
-    /// Create a channel and print its stream key, once. A running server needs no restart
+    /// Create a hosted channel and print its stream key, once. A running server needs no restart
     Add {
         /// Its name in links: a-z, 0-9, `-`, `_`
         name: String,
@@ -36,13 +36,13 @@ pub(crate) enum Channel {
 pub(crate) struct Place {
     /// Where channels are kept; the same as the server's
     #[arg(long, value_name = "DIR", default_value = "./data")]
-    data: PathBuf,
+    pub(super) data: PathBuf,
 }
 
 pub(super) fn run(channel: &Channel) -> anyhow::Result<()> {
     match channel {
         Channel::Add { name, place, rtmp } => {
-            let new = HostedChannels::new(&place.data).add(name)?;
+            let new = Database::open(&place.data)?.write(|store| create_hosted(store, name))?;
             let rtmp = format!("rtmp://{rtmp}/live");
             let shown = json!({
                 "name": new.name, "channel": new.channel, "stream_key": new.stream_key, "rtmp": rtmp,
@@ -50,11 +50,14 @@ pub(super) fn run(channel: &Channel) -> anyhow::Result<()> {
             println!("{shown}");
         }
         Channel::List { place } => {
-            for channel in HostedChannels::new(&place.data).all().iter() {
-                println!("{}", json!({ "name": channel.name, "channel": channel.signer.channel() }));
+            for channel in Database::open(&place.data)?.read(|store| store.channels())? {
+                let shown = json!({ "name": channel.name, "channel": channel.id, "hosted": channel.hosted });
+                println!("{shown}");
             }
         }
-        Channel::Remove { name, place } => HostedChannels::new(&place.data).remove(name)?,
+        Channel::Remove { name, place } => {
+            Database::open(&place.data)?.write(|store| remove_named(store, name))?;
+        }
     }
     Ok(())
 }

@@ -68,9 +68,6 @@ pub struct Limits {
     /// Messages waiting for the task of one channel; then sessions wait. 512: at the longest frame 10 MiB.
     #[arg(long, value_name = "NUMBER", default_value = "512", value_parser = values::count, hide_short_help = true)]
     pub inbox_messages: usize,
-    /// Channels known at once. 4,096: about 1 KB each without viewers. The longest idle one is forgotten first.
-    #[arg(long, value_name = "NUMBER", default_value = "4096", value_parser = values::count, hide_short_help = true)]
-    pub channels_max: usize,
     /// A channel without sessions frees its memory after this. 60 s: an encoder may come back within it.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = values::duration, hide_short_help = true)]
     pub idle_channel: Duration,

@@ -45,7 +45,7 @@ fn channels_are_added_listed_and_removed() {
     assert_eq!(shown["rtmp"], "rtmp://127.0.0.1:1935/live");
     assert_eq!(shown["channel"].as_str().unwrap().len(), 43);
     assert!(shown["stream_key"].as_str().unwrap().len() >= 32);
-    let file = data.path().join("channels/club.json");
+    let file = data.path().join("swarmcast.db");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
     let again = run(&["channel", "add", "club", "--data", path]);
@@ -54,8 +54,24 @@ fn channels_are_added_listed_and_removed() {
     let listed = String::from_utf8(run(&["channel", "list", "--data", path]).stdout).unwrap();
     assert!(listed.contains("club") && !listed.contains("key"), "{listed}");
     assert!(run(&["channel", "remove", "club", "--data", path]).status.success());
-    assert!(!file.exists());
     assert!(!run(&["channel", "remove", "club", "--data", path]).status.success());
+}
+
+#[test]
+fn a_backup_is_taken_beside_a_running_server_and_never_over_a_file() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let (_program, _) = serve(path);
+    assert!(run(&["channel", "add", "club", "--data", path]).status.success());
+    let restored = tempfile::tempdir().unwrap();
+    let copy = restored.path().join("swarmcast.db");
+    let backup = ["backup", copy.to_str().unwrap(), "--data", path];
+    assert!(run(&backup).status.success());
+    let listed = run(&["channel", "list", "--data", restored.path().to_str().unwrap()]);
+    assert!(String::from_utf8(listed.stdout).unwrap().contains("club"));
+    let again = run(&backup);
+    assert!(!again.status.success());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is not overwritten"));
 }
 
 #[test]

@@ -36,7 +36,7 @@ async fn hosting() -> (Tracker, SocketAddr) {
 #[tokio::test]
 async fn an_encoder_with_the_stream_key_is_broadcast() {
     let (tracker, rtmp) = hosting().await;
-    let new = tracker.hosted().add("club").unwrap();
+    let new = tracker.add_hosted("club");
     let (mut viewer, _) = tracker.viewer("club", 2).await;
     let _encoder = encoder(rtmp, &new.stream_key);
     let live = viewer.told_that(|message| match message {
@@ -64,7 +64,7 @@ async fn an_encoder_with_the_stream_key_is_broadcast() {
     let listed = tracker.get("/api/v1/channels", "").await.json();
     assert_eq!((&listed[0]["name"], &listed[0]["live"]), (&"club".into(), &true.into()));
 
-    tracker.hosted().remove("club").unwrap();
+    tracker.remove("club");
     let offline = viewer.told_that(|message| match message {
         FromTracker::Offline { ended } => Some(*ended),
         _ => None,
@@ -75,7 +75,7 @@ async fn an_encoder_with_the_stream_key_is_broadcast() {
 #[tokio::test]
 async fn a_wrong_key_broadcasts_nothing() {
     let (tracker, rtmp) = hosting().await;
-    let new = tracker.hosted().add("club").unwrap();
+    let new = tracker.add_hosted("club");
     for key in ["guess", "club", &new.channel.to_string()] {
         let refused = within(encoder(rtmp, key).wait_with_output()).await.unwrap();
         assert!(!refused.status.success());

@@ -77,7 +77,7 @@ async fn nothing_else_is_served() {
 #[tokio::test]
 async fn the_list_shows_what_is_live_and_nobody_s_address() {
     let tracker = Tracker::start().await;
-    tracker.hosted().add("silent").unwrap();
+    tracker.add_hosted("silent");
     assert_eq!(tracker.get("/api/v1/channels", "").await.json(), serde_json::json!([]));
     let (mut source, _) = tracker.source("demo", 1, Some(7)).await;
     let (_viewer, welcome) = tracker.viewer("demo", 2).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tracker::Registration;
 use wire::Epoch;
 use wire::session::{FromPeer, FromTracker, Refusal, Signal};
 
@@ -81,7 +82,7 @@ async fn a_viewer_who_comes_before_the_broadcaster_hears_when_it_starts() {
 #[tokio::test]
 async fn hosted_channels_are_known_before_they_are_live() {
     let tracker = Tracker::start().await;
-    let new = tracker.hosted().add("club").unwrap();
+    let new = tracker.add_hosted("club");
     let (_viewer, welcome) = tracker.viewer("club", 2).await;
     assert_eq!((welcome.channel, welcome.epoch), (new.channel, None));
 }
@@ -89,7 +90,7 @@ async fn hosted_channels_are_known_before_they_are_live() {
 #[tokio::test]
 async fn only_the_key_opens_its_channel() {
     let tracker = Tracker::start().await;
-    tracker.hosted().add("club").unwrap();
+    tracker.add_hosted("club");
     let (_source, _) = tracker.source("demo", 1, None).await;
     let stolen = tracker.refusal(|session| {
         let FromPeer::Announce(mut announce) = session.announce("demo", 2, None) else { unreachable!() };
@@ -105,17 +106,42 @@ async fn only_the_key_opens_its_channel() {
 
 #[tokio::test]
 async fn registration_can_be_closed_and_hosted_keys_still_come_in() {
-    let tracker = Tracker::start_with(|config| config.open_registration = Some(false)).await;
+    let tracker = Tracker::start_with(|config| config.registration = Some(Registration::Closed)).await;
     let closed = tracker.refusal(|session| session.announce("demo", 1, None));
     assert_eq!(closed.await, Refusal::RegistrationClosed);
-    tracker.hosted().add("club").unwrap();
-    let key = tracker.hosted().find("club").unwrap().signer;
+    tracker.add_hosted("club");
+    let key = tracker.database().read(|store| store.hosted("club")).unwrap().unwrap().signer;
     let mut session = tracker.session().await;
     let FromPeer::Announce(mut announce) = session.announce("club", 1, None) else { unreachable!() };
     announce.channel = key.channel();
     announce.proof = key.announce(&session.nonce);
     session.say(&FromPeer::Announce(announce)).await;
     assert_eq!(session.welcome().await.channel, key.channel());
+}
+
+#[tokio::test]
+async fn a_registered_name_survives_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_owned();
+    let first = Tracker::start_with(|config| config.data = path.clone()).await;
+    drop(first.source("demo", 1, None).await);
+    first.stop().await;
+    let second = Tracker::start_with(|config| config.data = path).await;
+    let (_viewer, welcome) = second.viewer("demo", 2).await;
+    assert_eq!(welcome.channel, channel(1));
+    assert_eq!(second.refusal(|session| session.announce("demo", 2, None)).await, Refusal::NameTaken);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_removed_ends_for_all() {
+    let tracker = Tracker::start().await;
+    let (mut source, _) = tracker.source("demo", 1, Some(7)).await;
+    let (mut viewer, _) = tracker.viewer("demo", 2).await;
+    tracker.remove("demo");
+    assert_eq!(source.refusal().await, Refusal::UnknownChannel);
+    assert!(viewer.told_that(offline).await);
+    assert_eq!(viewer.refusal().await, Refusal::UnknownChannel);
+    assert_eq!(tracker.refusal(|_| join("demo", 3)).await, Refusal::UnknownChannel);
 }
 
 #[tokio::test]

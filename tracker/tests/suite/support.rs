@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
-use tracker::{Config, HostedChannels, Server};
+use tracker::{Config, Database, NewChannel, Server};
 use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Welcome};
 use wire::{ChannelId, Epoch, Frame, PeerId, PeerSecret, Signer};
 
@@ -46,8 +46,17 @@ impl Tracker {
         Tracker { address, stun_port, rtmp, data, shutdown, running }
     }
 
-    pub fn hosted(&self) -> HostedChannels {
-        HostedChannels::new(self.data.path())
+    /// The server's database, as another process has it.
+    pub fn database(&self) -> Database {
+        Database::open(self.data.path()).unwrap()
+    }
+
+    pub fn add_hosted(&self, name: &str) -> NewChannel {
+        self.database().write(|store| tracker::create_hosted(store, name)).unwrap()
+    }
+
+    pub fn remove(&self, name: &str) {
+        self.database().write(|store| tracker::remove_named(store, name)).unwrap();
     }
 
     /// Asks the server to end and waits until it has.

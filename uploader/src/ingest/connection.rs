@@ -183,7 +183,10 @@ impl Connection {
         name: &str,
     ) -> Result<(), Ending> {
         let key = keys::key_of(&self.shared.config.app, app, name);
-        let admission = key.and_then(|key| self.shared.keys.admit(key));
+        let admission = match key {
+            Some(key) => self.shared.keys.admit(key).await,
+            None => None,
+        };
         let Some(admission) = admission.filter(|_| self.published.is_none()) else {
             self.refuse(session, Refusal::WrongKey).await?;
             return Err(Ending::WrongKey);

@@ -1,44 +1,77 @@
 //! Who may publish. The server asks; the tracker answers from its channels, the uploader knows one key.
 
 use std::fmt;
+use std::future::ready;
+use std::hash::{Hash, Hasher};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-/// What an accepted key stands for, for example a channel. Two encoders with equal admissions feed the same
-/// broadcast: the later one takes over.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Admission(Arc<str>);
+/// What an accepted key stands for, for example a channel. Two encoders with equal names feed the same broadcast:
+/// the later one takes over.
+#[derive(Clone)]
+pub struct Admission {
+    name: Arc<str>,
+    key_number: i64,
+}
+
+/// The answer to [`Keys::admit`], to be waited for.
+pub type Admitting<'a> = Pin<Box<dyn Future<Output = Option<Admission>> + Send + 'a>>;
 
 impl Admission {
     /// `name` appears in logs: not the key.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
+        Self { name: name.into(), key_number: 0 }
+    }
+
+    /// The same, by key number `key_number` of those that stand for it.
+    pub fn shown(self, key_number: i64) -> Self {
+        Self { key_number, ..self }
     }
 
     /// The name given to [`Self::new`].
     pub fn name(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// The number given to [`Self::shown`], 0 without.
+    pub fn key_number(&self) -> i64 {
+        self.key_number
+    }
+}
+
+impl PartialEq for Admission {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Admission {}
+
+impl Hash for Admission {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
     }
 }
 
 impl fmt::Debug for Admission {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, formatter)
+        fmt::Debug::fmt(&self.name, formatter)
     }
 }
 
 impl fmt::Display for Admission {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.name)
     }
 }
 
 /// Decides on stream keys.
 pub trait Keys: Send + Sync + 'static {
-    /// What `key` stands for, or `None` when it is wrong. Called once for each connection, on its task: must not
+    /// What `key` stands for, or `None` when it is wrong. Asked once for each connection, on its task: must not
     /// block. Compare with [`same_key`].
-    fn admit(&self, key: &str) -> Option<Admission>;
+    fn admit<'a>(&'a self, key: &'a str) -> Admitting<'a>;
 }
 
 /// A single accepted key.
@@ -55,8 +88,8 @@ impl OneKey {
 }
 
 impl Keys for OneKey {
-    fn admit(&self, key: &str) -> Option<Admission> {
-        (!self.key.is_empty() && same_key(&self.key, key)).then(|| self.admission.clone())
+    fn admit<'a>(&'a self, key: &'a str) -> Admitting<'a> {
+        Box::pin(ready((!self.key.is_empty() && same_key(&self.key, key)).then(|| self.admission.clone())))
     }
 }
 
@@ -94,12 +127,12 @@ mod tests {
         assert_eq!(key_of("live", "app", "KEY"), None);
     }
 
-    #[test]
-    fn an_empty_key_opens_nothing() {
+    #[tokio::test]
+    async fn an_empty_key_opens_nothing() {
         let keys = OneKey::new("", Admission::new("mine"));
-        assert_eq!(keys.admit(""), None);
+        assert_eq!(keys.admit("").await, None);
         let keys = OneKey::new("secret", Admission::new("mine"));
-        assert_eq!(keys.admit("secret").unwrap().name(), "mine");
-        assert_eq!(keys.admit("secret "), None);
+        assert_eq!(keys.admit("secret").await.unwrap().name(), "mine");
+        assert_eq!(keys.admit("secret ").await, None);
     }
 }

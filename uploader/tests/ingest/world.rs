@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use uploader::ingest::{
-    self, Admission, EndReason, IngestConfig, IngestLimits, Keys, Publication, PublicationEvent, Tag,
-    same_key,
+    self, Admission, Admitting, EndReason, IngestConfig, IngestLimits, Keys, Publication, PublicationEvent,
+    Tag, same_key,
 };
 
 /// The right key.
@@ -24,9 +24,9 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 struct TestKeys;
 
 impl Keys for TestKeys {
-    fn admit(&self, key: &str) -> Option<Admission> {
+    fn admit<'a>(&'a self, key: &'a str) -> Admitting<'a> {
         assert!(key != "panic", "a key that makes the task panic");
-        same_key(key, KEY).then(|| Admission::new("channel"))
+        Box::pin(std::future::ready(same_key(key, KEY).then(|| Admission::new("channel"))))
     }
 }
 
