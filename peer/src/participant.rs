@@ -339,7 +339,10 @@ impl Task {
 
     fn session_event(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::Opened => self.handle(Input::SessionOpened),
+            SessionEvent::Opened => {
+                self.handle(Input::UnixTime(u64::try_from(unix_ms()).unwrap_or(0)));
+                self.handle(Input::SessionOpened);
+            }
             SessionEvent::Closed { why } => {
                 self.handle(Input::SessionClosed);
                 self.say(Event::SessionLost { why });
@@ -389,6 +392,7 @@ impl Task {
             name: name.clone(),
             secret: self.secret,
             proof: signer.announce(nonce),
+            delegation: signer.delegation().cloned(),
             epoch: self.engine.stream().map(|header| header.epoch),
         });
         self.session.send(SessionMessage::Text(announce.to_text()));

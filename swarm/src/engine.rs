@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
 use wire::session::{Fault, FromPeer, Report};
 use wire::{ChannelId, Epoch, Frame, PeerId, StreamHeader, StripeSet, Verifier};
 
 use crate::assembly::Assembly;
+use crate::authority::Generation;
 use crate::clock::Clock;
 use crate::feeds::Feeds;
 use crate::neighbor::Neighbor;
@@ -64,7 +64,11 @@ pub struct Swarm {
     pub(crate) sharing: bool,
     pub(crate) source: Option<PeerId>,
     pub(crate) epoch: Option<Epoch>,
-    pub(crate) headers: Table<u16, (StreamHeader, Bytes)>,
+    pub(crate) headers: Table<u16, Generation>,
+    /// Milliseconds from the shell's zero to Unix time, by the machine's own clock.
+    pub(crate) own_clock_ms: Option<i64>,
+    /// The last signature that was checked is of a delegate outside of its time.
+    pub(crate) lapsed: bool,
     pub(crate) shown_generation: Option<u16>,
     pub(crate) store: Store,
     pub(crate) assembly: Assembly,
@@ -182,6 +186,8 @@ impl Swarm {
             source: None,
             epoch: None,
             headers: Table::new(),
+            own_clock_ms: None,
+            lapsed: false,
             shown_generation: None,
             store: Store::default(),
             assembly: Assembly::default(),
@@ -227,6 +233,7 @@ impl Swarm {
             Input::Playhead { media_ms, stalled } => {
                 self.playhead = Some(Playhead { media_ms, at: now, stalled });
             }
+            Input::UnixTime(unix_ms) => self.set_own_clock(now, unix_ms),
             Input::Wake => {}
         }
         if now >= self.timers.tick {
@@ -256,7 +263,7 @@ impl Swarm {
 
     /// The newest stream header of the broadcast.
     pub fn stream(&self) -> Option<&StreamHeader> {
-        self.headers.last_key_value().map(|(_, (header, _))| header)
+        self.headers.last_key_value().map(|(_, newest)| &newest.header)
     }
 
     /// The tracker's Unix time in milliseconds, once it has been heard.
@@ -281,6 +288,7 @@ impl Swarm {
             };
         }
         match (self.session, self.offline) {
+            (Session::Welcomed, None) if self.has_lapsed(now) => Phase::Lapsed,
             (_, Some(offline)) if offline.ended || now.since(offline.since) > RETURN_WITHIN => Phase::Offline,
             (_, Some(_)) if self.assembly.delivered > 0 => Phase::Reconnecting,
             (_, Some(_)) => Phase::Offline,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use wire::session::{Fault, FromPeer};
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, Piece, StreamHeader, StripeSet};
 
+use crate::authority::Proof;
 use crate::engine::Swarm;
 use crate::neighbor::{Neighbor, Outgoing};
 use crate::{Lane, Output, Role, Timestamp, Violation};
@@ -29,6 +30,10 @@ const REPAIRS_WAITING_MAX: usize = 64;
 
 /// Pieces that nobody asked for, beyond which a neighbor floods. A stopped feed has some on their way.
 const UNSOLICITED_MAX: u32 = 256;
+
+/// Pieces of generations whose header has not come, beyond which a neighbor makes them up: what overtakes a header that
+/// is lost once and sent again.
+const UNPROVEN_MAX: u32 = 64;
 
 impl Swarm {
     pub(crate) fn frame(&mut self, now: Timestamp, peer: PeerId, bytes: Bytes) {
@@ -90,17 +95,26 @@ impl Swarm {
     ) {
         let held = self.epoch == Some(header.epoch) && self.headers.contains_key(&header.generation);
         let past = self.epoch.is_some_and(|epoch| header.epoch < epoch);
-        let Some(verifier) = self.verifier.as_ref().filter(|_| !held && !past) else { return };
-        if StreamHeader::verify(&frame, verifier).is_err() {
-            self.pieces.rejected += 1;
-            return from.into_iter().for_each(|peer| self.violated(now, peer, Violation::BadSignature));
-        }
+        let Some(channel) = self.verifier.as_ref().filter(|_| !held && !past) else { return };
+        let generation = match self.prove_header(now, channel, header, frame) {
+            Ok(generation) => generation,
+            Err(Proof::Forged) => {
+                self.pieces.rejected += 1;
+                return from.into_iter().for_each(|peer| self.violated(now, peer, Violation::BadSignature));
+            }
+            Err(_) => {
+                self.lapsed = true;
+                return;
+            }
+        };
+        self.lapsed = false;
+        let (header, frame) = (generation.header.clone(), generation.frame.clone());
         self.enter(now, header.epoch);
         self.offline = None;
         if self.identity.role == Role::Relay {
             self.push_output(Output::Stream(header.clone()));
         }
-        self.headers.insert(header.generation, (header, frame.clone()));
+        self.headers.insert(header.generation, generation);
         self.keep_headers();
         // Now the cap can be said in bits a second; the Roster plans with it.
         self.report_soon(now);
@@ -146,12 +160,20 @@ impl Swarm {
             self.bytes.duplicates += length;
             self.pieces.duplicates += 1;
         } else {
-            let Some(verifier) = &self.verifier else { return };
-            let proven = self.config.proven.is_some_and(|proven| proven(piece.frame()));
-            if !proven && piece.verify(verifier).is_err() {
-                self.pieces.rejected += 1;
-                return self.violated(now, peer, Violation::BadSignature);
+            let Some(channel) = &self.verifier else { return };
+            match self.prove(now, channel, &piece) {
+                Proof::Proven => {}
+                Proof::Lapsed => {
+                    self.lapsed = true;
+                    return;
+                }
+                Proof::Unknown => return self.unproven(now, peer),
+                Proof::Forged => {
+                    self.pieces.rejected += 1;
+                    return self.violated(now, peer, Violation::BadSignature);
+                }
             }
+            self.lapsed = false;
             self.pieces.verified += 1;
         }
         if !duplicate && !asked {
@@ -164,6 +186,17 @@ impl Swarm {
         }
         if !duplicate {
             self.store_piece(now, piece, Some(peer));
+        }
+    }
+
+    /// A piece of a generation whose header has not come: it is asked for again when it has. The header travels ahead of
+    /// its pieces, so there are few of them, unless a header was refused for its time.
+    fn unproven(&mut self, now: Timestamp, peer: PeerId) {
+        let Some(neighbor) = self.neighbors.get_mut(&peer).filter(|_| !self.lapsed) else { return };
+        neighbor.unproven += 1;
+        if neighbor.unproven > UNPROVEN_MAX {
+            self.pieces.rejected += 1;
+            self.violated(now, peer, Violation::BadSignature);
         }
     }
 
@@ -268,9 +301,9 @@ impl Swarm {
         self.assembly.skip(due_ms);
         while let Some(generation) = self.assembly.peek() {
             // The header travels reliably, and is on its way when it is not here.
-            let Some((header, _)) = self.headers.get(&generation) else { break };
+            let Some(held) = self.headers.get(&generation) else { break };
             if self.shown_generation != Some(generation) {
-                let header = header.clone();
+                let header = held.header.clone();
                 self.shown_generation = Some(generation);
                 self.push_output(Output::Stream(header));
             }
@@ -308,7 +341,7 @@ impl Swarm {
         if !self.can_push(now, peer, stripes.without(already).len(), joins) {
             return self.send(peer, &Frame::Refuse { stripes: stripes.without(already) });
         }
-        let headers: Vec<_> = self.headers.values().map(|(_, frame)| frame.clone()).collect();
+        let headers: Vec<_> = self.headers.values().map(|held| held.frame.clone()).collect();
         for frame in headers {
             self.push_output(Output::Send { peer, lane: Lane::Control, frame });
         }

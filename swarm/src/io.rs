@@ -163,6 +163,9 @@ pub enum Input {
         /// The picture stands still for want of media.
         stalled: bool,
     },
+    /// Unix time in milliseconds by the machine's own clock, where it has one: told at the start, and after a sleep. A
+    /// delegation's end is held against it, and against the tracker's time only without it.
+    UnixTime(u64),
     /// The time that [`poll_timeout`](crate::Swarm::poll_timeout) named has come. Early or late does no harm.
     Wake,
 }
@@ -240,6 +243,9 @@ pub enum Phase {
     Buffering,
     /// It was live; the tracker or the broadcaster is out of reach, and is being looked for.
     Reconnecting,
+    /// What comes is signed by a delegate of the broadcaster's whose time is over (or has not begun, or this machine's
+    /// clock is wrong): it is not played.
+    Lapsed,
     /// The channel is not live.
     Offline,
 }

@@ -9,6 +9,7 @@
 //! Outputs are queued, so any order of calls is legal; the same inputs with the same seed give the same outputs.
 
 mod assembly;
+mod authority;
 mod clock;
 mod engine;
 mod exchange;

@@ -15,6 +15,9 @@ const OUTBOX_MAX: usize = 2048;
 /// Pieces a second that may come without being asked for: those on their way when a feed is stopped.
 const UNSOLICITED_FORGIVEN: u32 = 32;
 
+/// Pieces a second that may come before their stream header.
+const UNPROVEN_FORGIVEN: u32 = 4;
+
 /// Time between two pings over the same link.
 const PING_EVERY: Duration = Duration::from_secs(1);
 
@@ -74,6 +77,8 @@ pub(crate) struct Neighbor {
     pub(crate) outstanding: usize,
     /// Pieces that came without being asked for, lately.
     pub(crate) unsolicited: u32,
+    /// Pieces that could not be checked, as their stream header had not come, lately.
+    pub(crate) unproven: u32,
     outbox: VecDeque<Outgoing>,
     queued_bytes: usize,
     received_bytes: u64,
@@ -101,6 +106,7 @@ impl Neighbor {
             pongs: 0,
             outstanding: 0,
             unsolicited: 0,
+            unproven: 0,
             outbox: VecDeque::new(),
             queued_bytes: 0,
             received_bytes: 0,
@@ -175,9 +181,10 @@ impl Neighbor {
         self.outstanding = 0;
     }
 
-    /// A second has passed: some of what came unasked is forgiven.
+    /// A second has passed: some of what came unasked, or unproven, is forgiven.
     pub(crate) fn forgive(&mut self) {
         self.unsolicited = self.unsolicited.saturating_sub(UNSOLICITED_FORGIVEN);
+        self.unproven = self.unproven.saturating_sub(UNPROVEN_FORGIVEN);
     }
 
     pub(crate) fn queued(&mut self, bytes: usize) {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // The harness fails loudly.
 
+mod delegation;
 mod world;
 
 use swarm::{Input, Phase, Violation};

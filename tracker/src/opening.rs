@@ -84,10 +84,11 @@ async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refuse
 
 async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
     check_version(announce.version)?;
-    let Announce { channel, name, secret, proof, epoch, .. } = announce;
-    wire::announcement(channel, nonce, &proof).map_err(|_| {
-        let message =
-            "The proof does not verify: sign the nonce of this session's hello with the channel's key.";
+    let Announce { channel, name, secret, proof, delegation, epoch, .. } = announce;
+    let now_s = machine::unix_ms() / 1000;
+    wire::announcement(channel, delegation.as_ref(), now_s, nonce, &proof).map_err(|_| {
+        let message = "The proof does not verify: sign the nonce of this session's hello with the channel's key, or \
+                       with one that the channel's owner lets sign for a time that is not over.";
         Refused::new(Refusal::BadProof, message)
     })?;
     let right = shell.config().right_of_strangers();

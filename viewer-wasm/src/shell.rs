@@ -284,6 +284,7 @@ impl Shell {
             Phase::Live => "live",
             Phase::Buffering => "buffering",
             Phase::Reconnecting => "reconnecting",
+            Phase::Lapsed => "lapsed",
             Phase::Offline => "offline",
         }
     }

@@ -18,6 +18,10 @@ pub struct IdError(&'static str);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(pub [u8; 32]);
 
+/// A key that a channel's owner may let sign: an Ed25519 public key. Text form: 43 characters of base64url.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DelegateId(pub [u8; 32]);
+
 /// One participant of a swarm: the first 8 bytes of SHA-256 over its [`PeerSecret`]. Text form: 16 hex digits.
 ///
 /// Whoever shows the secret *is* that peer, also to a tracker that was started a second ago and knows nobody.
@@ -117,22 +121,28 @@ impl fmt::Debug for StripeSet {
     }
 }
 
-impl fmt::Display for ChannelId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Base64UrlUnpadded::encode_string(&self.0))
-    }
-}
-
-impl FromStr for ChannelId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let mut id = [0; 32];
-        match Base64UrlUnpadded::decode(text, &mut id) {
-            Ok(bytes) if bytes.len() == 32 => Ok(ChannelId(id)),
-            _ => Err(IdError("channel id")),
+macro_rules! key_as_text {
+    ($id:ident, $name:literal) => {
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&Base64UrlUnpadded::encode_string(&self.0))
+            }
         }
-    }
+
+        impl FromStr for $id {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let mut id = [0; 32];
+                match Base64UrlUnpadded::decode(text, &mut id) {
+                    Ok(bytes) if bytes.len() == 32 => Ok($id(id)),
+                    _ => Err(IdError($name)),
+                }
+            }
+        }
+    };
 }
+key_as_text!(ChannelId, "channel id");
+key_as_text!(DelegateId, "signing key");
 
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,8 +188,9 @@ impl fmt::Display for Epoch {
     }
 }
 
+/// Serde by way of the text form.
 macro_rules! as_text {
-    ($($id:ident),*) => {$(
+    ($($id:ty),*) => {$(
         impl Serialize for $id {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -193,7 +204,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(ChannelId, PeerId, PeerSecret);
+as_text!(ChannelId, DelegateId, PeerId, PeerSecret, crate::Delegation);
 
 macro_rules! debug_as_display {
     ($($id:ident),*) => {$(
@@ -204,7 +215,7 @@ macro_rules! debug_as_display {
         }
     )*};
 }
-debug_as_display!(ChannelId, PeerId);
+debug_as_display!(ChannelId, DelegateId, PeerId);
 
 #[cfg(test)]
 mod tests {

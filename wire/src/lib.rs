@@ -4,6 +4,7 @@
 //! The protocol in prose, with the layouts byte by byte, is in `docs/protocol.md`.
 
 mod codec;
+mod delegation;
 mod flat;
 mod frame;
 mod ids;
@@ -14,10 +15,11 @@ mod signature;
 mod stream;
 
 pub use codec::DecodeError;
+pub use delegation::{DELEGATION_LENGTH, Delegation, DelegationError};
 pub use frame::{Frame, JOIN_POINT};
-pub use ids::{ChannelId, Epoch, IdError, PeerId, PeerSecret, StripeSet};
+pub use ids::{ChannelId, DelegateId, Epoch, IdError, PeerId, PeerSecret, StripeSet};
 pub use piece::{Piece, PieceHeader, cut};
-pub use signature::{BadSignature, Signer, Verifier, announcement};
+pub use signature::{BadSignature, NotItsDelegate, Signer, Verifier, announcement};
 pub use stream::StreamHeader;
 
 /// Version of both protocols. A peer that speaks another one is refused at join.

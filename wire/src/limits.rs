@@ -33,6 +33,13 @@ pub const HAVE_SPAN_MAX: usize = 2048;
 /// Pieces asked for, or answered about, in one frame.
 pub const REQUEST_MAX: usize = 64;
 
+/// Seconds for which a delegation may hold, at most: a year and a day. Nothing takes one back before it expires.
+pub const DELEGATION_MAX_S: u64 = 366 * 86_400;
+
+/// Seconds by which a clock may be wrong where a delegation's times are held against it: who watches may have a clock
+/// that nobody sets.
+pub const CLOCK_ERROR_MAX_S: u64 = 3_600;
+
 /// Bytes of a session description (SDP). Chromium's with two data channels take about 1 KiB.
 pub const SDP_MAX: usize = 16 * 1024;
 

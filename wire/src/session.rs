@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::limits::{CANDIDATE_MAX, NAME_MAX, NEIGHBORS_MAX, SDP_MAX, SESSION_TEXT_MAX, STRIPES_MAX};
-use crate::{ChannelId, Epoch, PeerId, PeerSecret, StripeSet};
+use crate::{ChannelId, Delegation, Epoch, PeerId, PeerSecret, StripeSet};
 
 /// From a peer to the tracker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub struct Announce {
     pub secret: PeerSecret,
     /// [`Signer::announce`](crate::Signer::announce) over the nonce of the hello.
     pub proof: String,
+    /// What lets the key that made the proof sign for the channel; `None`: it is the channel's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Delegation>,
     /// The broadcast that is under way, if one is.
     pub epoch: Option<Epoch>,
 }

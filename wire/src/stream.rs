@@ -6,7 +6,10 @@ use crate::codec::{Reader, within};
 use crate::frame::kind;
 use crate::limits::{INIT_MAX, MIME_MAX, STRIPES_MAX};
 use crate::signature::{BadSignature, Domain, SIGNATURE_LENGTH, Signer, Verifier};
-use crate::{DecodeError, Epoch, VERSION};
+use crate::{DELEGATION_LENGTH, DecodeError, Delegation, Epoch, VERSION};
+
+/// Flag: a delegation stands before the signature, and the delegate has made the signature.
+const DELEGATED: u8 = 1;
 
 /// Signed parameters of a broadcast. A new generation is announced when codec parameters change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +37,13 @@ pub struct StreamHeader {
 impl StreamHeader {
     /// The signed frame, to be passed on unchanged. `mime` and `init` must be within their limits.
     pub fn sign(&self, signer: &Signer) -> Bytes {
-        let mut frame = BytesMut::with_capacity(32 + self.mime.len() + self.init.len() + SIGNATURE_LENGTH);
+        let delegation = signer.delegation().map_or(&[][..], |delegation| delegation.as_bytes());
+        let fields_length = 32 + self.mime.len() + self.init.len();
+        let mut frame = BytesMut::with_capacity(fields_length + delegation.len() + SIGNATURE_LENGTH);
         frame.put_u8(kind::STREAM);
         frame.put_u8(VERSION);
         frame.put_u8(self.stripes);
-        frame.put_u8(0);
+        frame.put_u8(if delegation.is_empty() { 0 } else { DELEGATED });
         frame.put_u16(self.generation);
         frame.put_u16(self.target_lag_ms);
         frame.put_u64(self.epoch.0);
@@ -49,17 +54,24 @@ impl StreamHeader {
         frame.put_u16(self.init.len() as u16);
         frame.put_slice(self.mime.as_bytes());
         frame.put_slice(&self.init);
+        frame.put_slice(delegation);
         let signature = signer.sign(Domain::Stream, &[&frame]);
         frame.put_slice(&signature);
         frame.freeze()
     }
 
-    /// Checks the broadcaster's signature over a whole frame of this kind.
-    pub fn verify(frame: &Bytes, verifier: &Verifier) -> Result<(), BadSignature> {
+    /// Checks the signature over a whole frame of this kind, and the delegation in it where there is one. Returns
+    /// what the pieces of its generation must verify under: the same key.
+    pub fn verifier(frame: &Bytes, channel: &Verifier) -> Result<Verifier, BadSignature> {
         let at = frame.len().checked_sub(SIGNATURE_LENGTH).ok_or(BadSignature)?;
         let mut signature = [0; SIGNATURE_LENGTH];
         signature.copy_from_slice(&frame[at..]);
-        verifier.verify(Domain::Stream, &[&frame[..at]], &signature)
+        let signing = match delegation(frame, at)? {
+            Some(delegation) => delegation.verifier(channel)?,
+            None => channel.clone(),
+        };
+        signing.verify(Domain::Stream, &[&frame[..at]], &signature)?;
+        Ok(signing)
     }
 
     pub(crate) fn decode(frame: Bytes) -> Result<StreamHeader, DecodeError> {
@@ -68,7 +80,8 @@ impl StreamHeader {
         from.version()?;
         let stripes = from.u8()?;
         within((1..=STRIPES_MAX).contains(&stripes), "stripes")?;
-        from.fixed(0, "reserved")?;
+        let flags = from.u8()?;
+        within(flags & !DELEGATED == 0, "flags")?;
         let (generation, target_lag_ms) = (from.u16()?, from.u16()?);
         let epoch = Epoch(from.u64()?);
         let bitrate_bps = from.u32()?;
@@ -79,6 +92,7 @@ impl StreamHeader {
         let mime = String::from_utf8(from.bytes(mime_length)?.to_vec());
         let mime = mime.map_err(|_| DecodeError::OutOfRange("mime"))?;
         let init = from.bytes(init_length)?;
+        from.bytes(if flags & DELEGATED != 0 { DELEGATION_LENGTH } else { 0 })?;
         from.bytes(SIGNATURE_LENGTH)?;
         from.end()?;
         Ok(StreamHeader {
@@ -93,6 +107,17 @@ impl StreamHeader {
             init,
         })
     }
+}
+
+/// The delegation that ends where the signature begins, if the frame says that it has one.
+fn delegation(frame: &Bytes, signature_at: usize) -> Result<Option<Delegation>, BadSignature> {
+    if frame.get(3).is_none_or(|flags| flags & DELEGATED == 0) {
+        return Ok(None);
+    }
+    let at = signature_at.checked_sub(DELEGATION_LENGTH).ok_or(BadSignature)?;
+    let mut bytes = [0; DELEGATION_LENGTH];
+    bytes.copy_from_slice(&frame[at..signature_at]);
+    Ok(Some(Delegation::from_bytes(bytes)))
 }
 
 #[cfg(test)]
@@ -120,7 +145,25 @@ mod tests {
         let signer = Signer::from_seed(&[5; 32]);
         let frame = header().sign(&signer);
         assert_eq!(StreamHeader::decode(frame.clone()), Ok(header()));
-        assert!(StreamHeader::verify(&frame, &Verifier::new(signer.channel()).unwrap()).is_ok());
+        assert!(StreamHeader::verifier(&frame, &Verifier::new(signer.channel()).unwrap()).is_ok());
+    }
+
+    /// A channel's owner, and a server that it lets sign.
+    fn delegated() -> (Verifier, Signer) {
+        let (owner, server) = (Signer::from_seed(&[5; 32]), Signer::from_seed(&[6; 32]));
+        let delegation = Delegation::sign(&owner, server.delegate(), 10_000, 20_000).unwrap();
+        (Verifier::new(owner.channel()).unwrap(), server.delegated(delegation).unwrap())
+    }
+
+    #[test]
+    fn a_delegates_header_says_who_signs_its_pieces() {
+        let (channel, server) = delegated();
+        let frame = header().sign(&server);
+        assert_eq!(StreamHeader::decode(frame.clone()), Ok(header()));
+        let signing = StreamHeader::verifier(&frame, &channel).unwrap();
+        assert!(signing.covers(15_000) && !signing.covers(30_000));
+        let bare = header().sign(&Signer::from_seed(&[6; 32]));
+        assert!(StreamHeader::verifier(&bare, &channel).is_err(), "without the delegation it is nobody's");
     }
 
     proptest! {
@@ -130,13 +173,21 @@ mod tests {
             let mut frame = header().sign(&signer).to_vec();
             frame[bit / 8] ^= 1 << (bit % 8);
             let verifier = Verifier::new(signer.channel()).unwrap();
-            prop_assert!(StreamHeader::verify(&frame.into(), &verifier).is_err());
+            prop_assert!(StreamHeader::verifier(&frame.into(), &verifier).is_err());
+        }
+
+        #[test]
+        fn one_changed_bit_of_a_delegates_is_noticed(bit in 0usize..(120 + DELEGATION_LENGTH) * 8) {
+            let (channel, server) = delegated();
+            let mut frame = header().sign(&server).to_vec();
+            frame[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(StreamHeader::verifier(&frame.into(), &channel).is_err());
         }
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
             let _ = StreamHeader::decode(bytes.clone().into());
-            let _ = StreamHeader::verify(&bytes.into(), &Verifier::new(Signer::from_seed(&[5; 32]).channel()).unwrap());
+            let _ = StreamHeader::verifier(&bytes.into(), &Verifier::new(Signer::from_seed(&[5; 32]).channel()).unwrap());
         }
     }
 }

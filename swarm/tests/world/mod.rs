@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use bytes::Bytes;
 use swarm::*;
+use wire::limits::CLOCK_ERROR_MAX_S;
 use wire::session::{FromPeer, FromTracker, Report, Signal, Welcome};
-use wire::{Epoch, PeerId, PeerSecret, Piece, PieceHeader, Signer, StreamHeader};
+use wire::{Delegation, Epoch, PeerId, PeerSecret, Piece, PieceHeader, Signer, StreamHeader};
 
 pub const EPOCH: Epoch = Epoch(1_700_000_000_000);
 const STRIPES: u8 = 6;
@@ -68,6 +69,9 @@ pub struct World {
     tracker_up: bool,
     liars: BTreeSet<PeerId>,
     unlinkable: BTreeSet<PeerId>,
+    generation: u16,
+    /// Signs from the next keyframe on.
+    next_signer: Option<Signer>,
 }
 
 impl World {
@@ -94,6 +98,8 @@ impl World {
             tracker_up: true,
             liars: BTreeSet::new(),
             unlinkable: BTreeSet::new(),
+            generation: 0,
+            next_signer: None,
             signer,
         };
         world.start_source();
@@ -240,6 +246,14 @@ impl World {
         self.tell_viewers(FromTracker::Live { epoch: self.epoch, source: Some(self.source) });
     }
 
+    /// A server signs from the next keyframe on, and may do so for `lasts_s` from now (as clocks that may be wrong see it).
+    pub fn delegate(&mut self, lasts_s: u64) {
+        let (owner, server) = (Signer::from_seed(&[7; 32]), Signer::from_seed(&[8; 32]));
+        let expires_s = self.unix_ms() / 1_000 + lasts_s - CLOCK_ERROR_MAX_S;
+        let delegation = Delegation::sign(&owner, server.delegate(), expires_s - 86_400, expires_s).unwrap();
+        self.next_signer = Some(server.delegated(delegation).unwrap());
+    }
+
     pub fn make_liar(&mut self, peer: PeerId) {
         self.liars.insert(peer);
     }
@@ -340,6 +354,12 @@ impl World {
     }
 
     fn publish(&mut self) {
+        let segment_begins = self.chunk.is_multiple_of(CHUNKS_PER_SEGMENT);
+        if let Some(signer) = self.next_signer.take_if(|_| segment_begins) {
+            self.signer = signer;
+            self.generation += 1;
+            self.announce_stream(self.generation);
+        }
         for index in 0..PIECES_PER_CHUNK {
             let header = PieceHeader {
                 epoch: self.epoch,
@@ -347,7 +367,7 @@ impl World {
                 chunk: self.chunk,
                 index,
                 count: PIECES_PER_CHUNK,
-                generation: 0,
+                generation: self.generation,
                 time_ms: (self.unix_ms() - self.epoch.0) as u32,
                 duration_ms: CHUNK_MS as u16,
                 keyframe: self.chunk.is_multiple_of(CHUNKS_PER_SEGMENT),

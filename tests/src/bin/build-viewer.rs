@@ -18,6 +18,9 @@ const GZIPPED_MAX: usize = 150 * 1000;
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm";
 
+/// SHA-2 as loops: as quick in wasm as unrolled, and 6 KB less for every viewer to download.
+const COMPACT: &str = r#"target.wasm32-unknown-unknown.rustflags=["--cfg", "sha2_backend_soft=\"compact\""]"#;
+
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests stand in the workspace")?;
     let dist = root.join("www/dist");
@@ -32,7 +35,18 @@ fn compile(root: &Path) -> Result<PathBuf> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(root)
-        .args(["build", "--quiet", "--package", "viewer-wasm", "--target", TARGET, "--profile", PROFILE])
+        .args([
+            "--config",
+            COMPACT,
+            "build",
+            "--quiet",
+            "--package",
+            "viewer-wasm",
+            "--target",
+            TARGET,
+            "--profile",
+            PROFILE,
+        ])
         .status()
         .context("cannot start cargo")?;
     ensure!(

@@ -225,6 +225,7 @@ impl World {
             name: "demo".into(),
             secret: signer.peer_secret(),
             proof: String::new(),
+            delegation: None,
             epoch: Some(self.media.epoch()),
         }
     }

@@ -44,6 +44,7 @@ enum Told {
     Sharing { on: bool },
     UploadCap { times: f32 },
     Playhead { media_ms: u32, stalled: bool },
+    UnixTime { unix_ms: u64 },
     Wake,
 }
 
@@ -142,6 +143,7 @@ impl Told {
             Input::Sharing(on) => Told::Sharing { on },
             Input::UploadCap(times) => Told::UploadCap { times },
             Input::Playhead { media_ms, stalled } => Told::Playhead { media_ms, stalled },
+            Input::UnixTime(unix_ms) => Told::UnixTime { unix_ms },
             Input::Wake => Told::Wake,
             Input::Publish(_) | Input::PublishStream(..) | Input::PublishEnd => return None,
         })
@@ -163,6 +165,7 @@ impl Told {
             Told::Sharing { on } => Input::Sharing(on),
             Told::UploadCap { times } => Input::UploadCap(times),
             Told::Playhead { media_ms, stalled } => Input::Playhead { media_ms, stalled },
+            Told::UnixTime { unix_ms } => Input::UnixTime(unix_ms),
             Told::Wake => Input::Wake,
         })
     }

@@ -50,7 +50,7 @@ async fn an_encoder_with_the_stream_key_is_broadcast() {
     while chunks < 20 {
         match viewer.frame().await {
             Frame::Stream(header, frame) => {
-                StreamHeader::verify(&frame, &verifier).unwrap();
+                StreamHeader::verifier(&frame, &verifier).unwrap();
                 assert_eq!(header.epoch, epoch);
                 assert!(header.mime.contains("avc1") && header.mime.contains("mp4a"), "{}", header.mime);
             }

@@ -75,7 +75,7 @@ async fn watch(viewer: &mut Session, last: u32) -> Vec<u32> {
     while !numbers.contains(&last) {
         match viewer.frame().await {
             Frame::Stream(stream, frame) => {
-                StreamHeader::verify(&frame, &verifier).unwrap();
+                StreamHeader::verifier(&frame, &verifier).unwrap();
                 header = Some(stream);
             }
             Frame::Piece(piece) => {

@@ -237,6 +237,7 @@ impl Session {
             name: name.to_owned(),
             secret: PeerSecret([key; 16]),
             proof: signer(key).announce(&self.nonce),
+            delegation: None,
             epoch: epoch.map(Epoch),
         })
     }
