@@ -2,6 +2,7 @@
 
 FFMPEG9 := target/ffmpeg9/ffmpeg
 FFMPEG9_WHEEL := imageio-ffmpeg==0.8.1
+AQUATIC := target/aquatic/bin/aquatic_ws
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
 WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -11,7 +12,7 @@ TOOLS := chromium:chromium ffmpeg:ffmpeg ip:iproute2 unshare:util-linux \
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 
-.PHONY: help setup packages viewer build run test test-rust test-browser sim clean
+.PHONY: help setup packages viewer build run test test-rust test-browser sim bench-tracker clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -64,6 +65,14 @@ test-browser: ## scenarios in real browsers (one: make test-browser ONLY=six-vie
 
 sim: ## simulate every scenario and hold the swarm against its goals: hours (less: make sim SEEDS=1 VIEWERS=1000)
 	cargo run --release --quiet -p tests --bin sim-table -- $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIEWERS),--viewers-max $(VIEWERS))
+
+# The tracker to compare with. Its build wants a C compiler, and cmake where its cryptography has no ready-made parts.
+$(AQUATIC):
+	cargo install aquatic_ws --version 0.9.0 --root target/aquatic --target-dir target/aquatic/build
+
+bench-tracker: $(AQUATIC) ## the tracker and aquatic_ws under the same load, in turns, beside the goals: a quarter of an hour
+	cargo build --release --quiet -p tracker -p tests --bin swarmcast-tracker --bin bench-tracker
+	target/release/bench-tracker $(if $(PAIRS),--pairs $(PAIRS))
 
 clean: ## remove what was built and downloaded
 	cargo clean

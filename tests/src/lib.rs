@@ -2,6 +2,7 @@
 //! network namespaces, with a programme that needs no encoder and a screen that needs no decoder. Browser scenarios, a
 //! network on one machine and a peer that lies are beside it.
 
+pub mod load;
 pub mod native;
 pub mod programme;
 pub mod random;
