@@ -9,6 +9,7 @@
 
 mod member;
 mod placing;
+mod received;
 mod seats;
 mod telling;
 mod tree;
@@ -24,6 +25,7 @@ use wire::{PeerId, StripeSet};
 use crate::Timestamp;
 use crate::rng::Rng;
 use member::Member;
+pub use received::Received;
 use tree::{Seat, Tree};
 use upload::{Measured, Upload};
 
@@ -139,8 +141,8 @@ pub struct RosterView {
     pub supply: f32,
     /// Viewers that lack a parent in some stripe, and have the relay instead.
     pub unfed: usize,
-    /// Payload bytes that viewers got from each other, from the source and from the relay, as they report.
-    pub bytes: (u64, u64, u64),
+    /// Payload bytes that viewers report to have got, those included who have left.
+    pub received: Received,
 }
 
 /// The tracker's list of one broadcast's members. Same edges as [`Swarm`](crate::Swarm).
@@ -180,6 +182,8 @@ pub struct Roster {
     stale: BTreeSet<Seat>,
     /// The relay cannot take anybody's place any more.
     without_relay: bool,
+    /// What viewers report to have got.
+    received: Received,
     counted: usize,
     next_count: Timestamp,
     next_tick: Timestamp,
@@ -213,6 +217,7 @@ impl Roster {
             spare: BTreeSet::new(),
             stale: BTreeSet::new(),
             without_relay: false,
+            received: Received::default(),
             counted: 0,
             next_count: Timestamp::default(),
             next_tick: Timestamp::default(),
@@ -274,11 +279,14 @@ impl Roster {
             wanted: self.is_more_wanted(),
             few: self.sharing < self.config.few,
         };
-        let config = self.config.clone();
+        let (config, bitrate_bps) = (self.config.clone(), self.bitrate_bps);
+        let mut more = Received::default();
         self.change(now, seat, |member| {
             member.note(now, report);
+            more = member.reported.replace(now, report, bitrate_bps);
             member.upload.learn(now, &config, measured);
         });
+        self.received = self.received.plus(more);
         self.relieve(now, seat);
         self.trim_homes(now, seat);
         self.find_homes(now, seat);
@@ -387,19 +395,26 @@ impl Roster {
         self.viewers
     }
 
-    /// Figures for statistics. Walks over all members.
+    /// How many share.
+    pub fn sharing_viewers(&self) -> usize {
+        self.sharing
+    }
+
+    /// Payload bytes that viewers report to have got, those included who have left. Steps that are not believable are
+    /// left out.
+    pub fn received(&self) -> Received {
+        self.received
+    }
+
+    /// Figures for statistics.
     pub fn view(&self) -> RosterView {
-        let bytes = self.members.iter().flatten().fold((0, 0, 0), |sum, member| {
-            let (viewers, source, relay) = member.bytes;
-            (sum.0 + viewers, sum.1 + source, sum.2 + relay)
-        });
         RosterView {
             viewers: self.viewers,
             sharing: self.sharing,
             depths: self.trees.iter().map(|tree| tree.deepest().into()).collect(),
             supply: self.supply(),
             unfed: self.unfed.len(),
-            bytes,
+            received: self.received,
         }
     }
 

@@ -7,7 +7,7 @@ mod relaying;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use swarm::{
@@ -18,8 +18,10 @@ use wire::session::{FromPeer, FromTracker, Refusal, Report, Welcome};
 use wire::{ChannelId, Epoch, PeerId, PeerSecret};
 
 use crate::config::Limits;
+use crate::ledger::Ledger;
 use crate::machine;
 use crate::members::{Member, Members, SessionId};
+use crate::refusals::Reason;
 use crate::shell::Shell;
 use relaying::{Place, Relaying};
 
@@ -31,7 +33,7 @@ const RESTARTING: &str = "The server is restarting; reconnect.";
 #[derive(Debug)]
 pub(crate) enum ToChannel {
     /// A viewer comes.
-    Join { peer: PeerId, member: Member, sharing: bool, known: Report },
+    Join { peer: PeerId, member: Member, sharing: bool, known: Report, asked: Instant },
     /// The broadcaster comes, with its key proven.
     Announce { peer: PeerId, member: Member, name: String, epoch: Option<Epoch> },
     /// A member said something.
@@ -109,6 +111,7 @@ pub(crate) struct ChannelTask {
     roster: Roster,
     relaying: Relaying,
     members: Members,
+    ledger: Ledger,
     source: Option<PeerId>,
     /// The broadcast under way and whose it is, as viewers were told; `None`: offline.
     live: Option<(Epoch, PeerId)>,
@@ -131,15 +134,16 @@ impl ChannelTask {
         let now = shell.clock.now();
         let task = ChannelTask {
             channel,
-            name,
             status: Arc::clone(&status),
             relay: Swarm::new(relay_config(&shell.config().limits), identity, seed),
             roster: Roster::new(RosterConfig::default(), seed),
             relaying: Relaying::default(),
             members: Members::default(),
+            ledger: Ledger::open(&name, &shell.metrics),
             source: None,
             live: None,
             idle_since: Some(now),
+            name,
             shell,
         };
         tokio::spawn(task.run(inbox_end));
@@ -189,8 +193,18 @@ impl ChannelTask {
     fn handle(&mut self, message: ToChannel) {
         let now = self.shell.clock.now();
         match message {
-            ToChannel::Join { peer, member, sharing, known } => self.join(now, peer, member, sharing, known),
+            ToChannel::Join { peer, member, sharing, known, asked } => match self.cannot_feed(now, sharing) {
+                Some(why) => {
+                    self.ledger.refused(Reason::RelaySpent);
+                    member.refuse(Refusal::Busy, why);
+                }
+                None => {
+                    self.ledger.viewer_came(peer, sharing, asked);
+                    self.join(now, peer, member, sharing, known);
+                }
+            },
             ToChannel::Announce { peer, member, name, epoch } => {
+                self.ledger.source_came(&name);
                 self.name = name;
                 self.announce(now, peer, member, epoch);
             }
@@ -212,9 +226,6 @@ impl ChannelTask {
     }
 
     fn join(&mut self, now: Timestamp, peer: PeerId, member: Member, sharing: bool, known: Report) {
-        if let Some(why) = self.cannot_feed(now, sharing) {
-            return member.refuse(Refusal::Busy, why);
-        }
         self.replace(now, peer);
         if self.source.take_if(|source| *source == peer).is_some() {
             self.go_offline(false);
@@ -229,6 +240,7 @@ impl ChannelTask {
         // The broadcaster is not gone: another session of its takes over, and viewers hear of no end.
         if let Some(old) = self.source.replace(peer).filter(|old| *old != peer) {
             let member = self.remove(now, old);
+            self.ledger.refused(Reason::Replaced);
             refuse(member, Refusal::Replaced, REPLACED);
         }
         let mut welcome = self.enter(peer, member);
@@ -267,6 +279,8 @@ impl ChannelTask {
             FromPeer::Signal { to, signal } => {
                 if self.roster.may_signal(peer, to) {
                     self.members.pass_on(to, &FromTracker::Signal { from: peer, signal });
+                } else {
+                    self.ledger.refused(Reason::ForeignSignal);
                 }
             }
             FromPeer::Report(report) => {
@@ -280,6 +294,7 @@ impl ChannelTask {
             FromPeer::Clock => self.members.say(peer, &FromTracker::Time { time_ms: machine::unix_ms() }),
             FromPeer::Ended if self.source == Some(peer) => self.go_offline(true),
             FromPeer::Ended | FromPeer::Join(_) | FromPeer::Announce(_) => {
+                self.ledger.refused(Reason::BadMessage);
                 let member = self.remove(now, peer);
                 refuse(member, Refusal::BadMessage, "This session has already said who it is.");
             }
@@ -305,6 +320,7 @@ impl ChannelTask {
             }
             while let Some(output) = self.roster.poll_output() {
                 self.members.say(output.to, &output.message);
+                self.ledger.told(output.to, &output.message);
             }
             if sent_to.is_empty() {
                 break;
@@ -314,12 +330,14 @@ impl ChannelTask {
             sent_to.drain(..).for_each(|peer| self.report_queue(now, peer));
         }
         self.status.viewers.store(self.roster.viewers() as u32, Ordering::Relaxed);
+        self.ledger.note(&self.roster, self.live.is_some());
     }
 
     fn perform(&mut self, now: Timestamp, output: Output, sent_to: &mut Vec<PeerId>) {
         match output {
             Output::Send { peer, frame, .. } => {
                 self.shell.egress.count(frame.len());
+                self.ledger.relayed(frame.len());
                 self.members.send(peer, frame);
                 sent_to.push(peer);
             }
@@ -332,6 +350,7 @@ impl ChannelTask {
                 refuse(member, Refusal::BadMessage, "The relay has ended this session.");
             }
             Output::Violation { peer, violation } => {
+                self.ledger.refused(violation.into());
                 tracing::warn!(channel = self.name, %peer, ?violation, "a peer broke the rules");
             }
             // A relay has no tracker to talk to, makes no links of its own, and shows nothing.
@@ -349,12 +368,14 @@ impl ChannelTask {
     fn replace(&mut self, now: Timestamp, peer: PeerId) {
         if let Some(member) = self.members.remove(peer) {
             self.relay.handle(now, Input::LinkClosed { peer });
+            self.ledger.refused(Reason::Replaced);
             member.refuse(Refusal::Replaced, REPLACED);
         }
     }
 
     fn remove(&mut self, now: Timestamp, peer: PeerId) -> Option<Member> {
         let member = self.members.remove(peer)?;
+        self.ledger.left(peer);
         self.roster.leave(now, peer);
         self.relay.handle(now, Input::LinkClosed { peer });
         self.relaying.forget(peer);
@@ -370,6 +391,7 @@ impl ChannelTask {
         let Some(source) = self.source else { return };
         if self.live.replace((epoch, source)) != Some((epoch, source)) {
             tracing::info!(channel = self.name, %epoch, "live");
+            self.shell.metrics.started.add_one();
             self.status.live.store(true, Ordering::Relaxed);
             self.members.say_to_all_but(source, &FromTracker::Live { epoch, source: self.source });
         }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 pub use limits::Limits;
 
+use crate::seeing::Seeing;
 use crate::store::Right;
 
 /// Settings of a [`Server`](crate::Server).
@@ -46,14 +47,27 @@ pub struct Config {
     /// Gigabytes that the relay may send in a calendar month (UTC); no limit by default.
     #[arg(long = "relay-month-gb", value_name = "NUMBER", value_parser = values::gigabytes)]
     pub relay_month_bytes: Option<u64>,
+    /// What the operator sees of the server, and who else may.
+    #[command(flatten)]
+    pub seeing: Seeing,
     /// Bounds on memory, time and work.
     #[command(flatten)]
     pub limits: Limits,
 }
 
 /// Keys that a running server does not take from a changed file: what they name is opened, or counted, at the start.
-pub const NEED_RESTART: [&str; 8] =
-    ["listen", "rtmp", "udp", "links", "data", "announce", "connections_max", "sessions_max"];
+pub const NEED_RESTART: [&str; 10] = [
+    "listen",
+    "rtmp",
+    "udp",
+    "links",
+    "data",
+    "announce",
+    "connections_max",
+    "sessions_max",
+    "metrics_channels_max",
+    "log_format",
+];
 
 impl Config {
     /// Pages on `listen`, channels in `data`; no ingest, no UDP, all else as by default.

@@ -10,11 +10,15 @@ use std::time::{Duration, Instant};
 use peer::transport::Endpoint;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use uploader::ingest::{self, Admission, Admitting, IngestConfig, Keys, Publication};
+use uploader::ingest::{self, Admission, Admitting, IngestConfig, Keys, Publication, Refused};
 use uploader::{Broadcast, BroadcastConfig, Counters};
 use wire::ChannelId;
 
+use crate::ingest_health::IngestHealth;
 use crate::machine;
+use crate::metrics::Metrics;
+use crate::refusals::Door;
+use crate::shell::Shell;
 use crate::store::{HostedChannel, Store, StoreError, StreamKeyId};
 
 /// Publications that wait to be taken over: one encoder, and those that replace it in a hurry.
@@ -36,13 +40,16 @@ pub(crate) struct Place {
 }
 
 /// Stream keys, as the store says.
-struct StreamKeys(Store);
+struct StreamKeys {
+    store: Store,
+    metrics: Arc<Metrics>,
+}
 
 impl Keys for StreamKeys {
     fn admit<'a>(&'a self, key: &'a str) -> Admitting<'a> {
         let key = key.to_owned();
         Box::pin(async move {
-            let owner = self.0.read(move |records| records.by_stream_key(&key)).await;
+            let owner = self.store.read(move |records| records.by_stream_key(&key)).await;
             let owner = owner.unwrap_or_else(|error| {
                 tracing::error!("no stream key can be checked: {error}");
                 None
@@ -50,21 +57,21 @@ impl Keys for StreamKeys {
             Some(Admission::new(owner.name).shown(owner.key.0))
         })
     }
+
+    fn refused(&self, why: Refused) {
+        self.metrics.refused(Door::Rtmp, why.into());
+    }
 }
 
 /// Takes encoders in until the server ends.
-pub(crate) async fn run(
-    listener: TcpListener,
-    store: Store,
-    place: Place,
-    mut ending: watch::Receiver<bool>,
-) {
+pub(crate) async fn run(listener: TcpListener, store: Store, place: Place, shell: Arc<Shell>) {
+    let (mut ending, metrics) = (shell.ending.clone(), Arc::clone(&shell.metrics));
     let (sender, mut publications) = mpsc::channel(WAITING_MAX);
-    let keys = Arc::new(StreamKeys(store.clone()));
+    let keys = Arc::new(StreamKeys { store: store.clone(), metrics: Arc::clone(&metrics) });
     let ended = async move { drop(ending.wait_for(|ending| *ending).await) };
     let reading = ingest::run(listener, IngestConfig::default(), keys, sender, ended);
     let broadcasting = async {
-        let mut broadcasts = Broadcasts { running: HashMap::new(), store, place };
+        let mut broadcasts = Broadcasts { running: HashMap::new(), store, place, metrics };
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             tokio::select! {
@@ -84,6 +91,7 @@ struct Broadcasts {
     running: HashMap<String, Running>,
     store: Store,
     place: Place,
+    metrics: Arc<Metrics>,
 }
 
 /// One channel's broadcasts. Dropping this ends them.
@@ -93,6 +101,7 @@ struct Running {
     key: StreamKeyId,
     publications: mpsc::Sender<Publication>,
     counters: watch::Receiver<Counters>,
+    health: IngestHealth,
     /// When an encoder was last seen.
     used: Instant,
 }
@@ -107,7 +116,7 @@ impl Broadcasts {
         let alive =
             |running: &Running| !running.publications.is_closed() && running.channel == channel.channel;
         if !self.running.get(&name).is_some_and(alive) {
-            self.running.insert(name.clone(), Running::start(channel, key, &self.place));
+            self.running.insert(name.clone(), Running::start(channel, key, &self.place, &self.metrics));
         }
         if let Some(running) = self.running.get_mut(&name) {
             (running.used, running.key) = (machine::instant(), key);
@@ -134,7 +143,9 @@ impl Broadcasts {
             }
         }
         self.running.retain(|_, running| {
-            if running.counters.borrow().encoding {
+            let counters = *running.counters.borrow();
+            running.health.note(now, counters);
+            if counters.encoding {
                 running.used = now;
             }
             !running.publications.is_closed() && now.duration_since(running.used) < UNUSED_MAX
@@ -162,9 +173,10 @@ impl Broadcasts {
 }
 
 impl Running {
-    fn start(channel: HostedChannel, key: StreamKeyId, place: &Place) -> Self {
+    fn start(channel: HostedChannel, key: StreamKeyId, place: &Place, metrics: &Metrics) -> Self {
         let (publications, publications_end) = mpsc::channel(WAITING_MAX);
-        let id = channel.channel;
+        let (id, now) = (channel.channel, machine::instant());
+        let health = IngestHealth::new(metrics.channels.of(&channel.name), now);
         let broadcast = Broadcast::start(BroadcastConfig {
             session_url: place.session_url.clone(),
             signer: channel.signer,
@@ -177,6 +189,6 @@ impl Running {
                 tracing::error!(channel = channel.name, "cannot be broadcast: {refused}");
             }
         });
-        Running { channel: id, key, publications, counters, used: machine::instant() }
+        Running { channel: id, key, publications, counters, health, used: now }
     }
 }

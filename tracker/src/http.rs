@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,9 @@ use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
 
 use crate::assets::Assets;
 use crate::machine;
+use crate::metrics::{self, Metrics};
+use crate::refusals::{Door, Reason};
+use crate::seeing::MetricsAccess;
 use crate::session;
 use crate::shell::Shell;
 
@@ -48,9 +51,12 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .route("/watch/{name}", get(watch))
         .route("/assets/{*path}", get(asset))
         .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .route("/api/v1/channels", get(channels))
         .route("/session", get(open_session))
         .layer(axum::middleware::map_response(secure))
+        .layer(axum::middleware::map_response_with_state(Arc::clone(&shell.metrics), count_refusal))
         .with_state(Site { shell, assets })
 }
 
@@ -76,6 +82,44 @@ async fn health(State(site): State<Site>) -> Response {
     uncached(Json(health))
 }
 
+async fn ready(State(site): State<Site>) -> Response {
+    match site.shell.unready() {
+        None => uncached(Json(json!({ "status": "ready" }))),
+        Some(why) => {
+            let not_ready = Json(json!({ "status": "not ready", "why": why }));
+            uncached((StatusCode::SERVICE_UNAVAILABLE, not_ready))
+        }
+    }
+}
+
+async fn metrics(
+    State(Site { shell, .. }): State<Site>,
+    Extension(PeerAddress(connected)): Extension<PeerAddress>,
+    request: HeaderMap,
+) -> Response {
+    let seeing = &shell.config().seeing;
+    if seeing.metrics == MetricsAccess::Off {
+        return (StatusCode::NOT_FOUND, "Not found.\n").into_response();
+    }
+    if !seeing.may_read_metrics(origin(connected, &request), bearer(&request)) {
+        return (
+            StatusCode::FORBIDDEN,
+            "Metrics are read from this server's own machine, or with a bearer token (see `metrics_token`).\n",
+        )
+            .into_response();
+    }
+    match shell.metrics.text(shell.present()) {
+        Ok(text) => uncached(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
+fn bearer(request: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = request.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
 async fn channels(State(site): State<Site>) -> Response {
     uncached(Json(site.shell.directory.live()))
 }
@@ -90,11 +134,18 @@ async fn open_session(
     let address = origin(connected, &request);
     let Some(address_permit) = shell.addresses.admit(address, &shell.config().limits, machine::instant())
     else {
-        return (StatusCode::TOO_MANY_REQUESTS, "Too many sessions from this address; try later.\n")
-            .into_response();
+        return refuse(
+            Reason::AddressBusy,
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many sessions from this address; try later.\n",
+        );
     };
     let Ok(session_permit) = Arc::clone(&shell.sessions).try_acquire_owned() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "Too many sessions; try later.\n").into_response();
+        return refuse(
+            Reason::SessionsFull,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many sessions; try later.\n",
+        );
     };
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
@@ -143,6 +194,21 @@ fn file(assets: &Assets, path: &str, request: &HeaderMap) -> Response {
 
 fn uncached(answer: impl IntoResponse) -> Response {
     ([(CACHE_CONTROL, "no-store")], answer).into_response()
+}
+
+/// A refusal with a name of its own in metrics; others are named by their status.
+fn refuse(reason: Reason, status: StatusCode, words: &'static str) -> Response {
+    let mut response = (status, words).into_response();
+    response.extensions_mut().insert(reason);
+    response
+}
+
+async fn count_refusal(State(metrics): State<Arc<Metrics>>, response: Response) -> Response {
+    let named = response.extensions().get::<Reason>().copied();
+    if let Some(reason) = named.or_else(|| Reason::of_status(response.status())) {
+        metrics.refused(Door::Http, reason);
+    }
+    response
 }
 
 async fn secure(mut response: Response) -> Response {

@@ -16,13 +16,20 @@ mod channel;
 mod config;
 mod directory;
 mod egress;
+mod figures;
+mod history;
 mod hosted;
 mod http;
+mod ingest_health;
+mod ledger;
 mod machine;
 mod members;
+mod metrics;
 mod opening;
 mod outbox;
 mod rate;
+mod refusals;
+mod seeing;
 mod server;
 mod session;
 pub mod settings;
@@ -31,6 +38,7 @@ mod store;
 mod udp;
 
 pub use config::{Config, Limits, NEED_RESTART, Registration};
+pub use seeing::{LogFormat, MetricsAccess, Seeing, Token};
 pub use server::{Server, ServerError};
 pub use store::settings as channel_settings;
 pub use store::{

@@ -1,8 +1,13 @@
-//! What only the machine can say: the time, and random bytes. Nothing else in the crate asks for either.
+//! What only the machine can say: the time, random bytes, whether the disk takes any. Nothing else in the crate asks.
 
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use swarm::Timestamp;
+
+/// Time for which an answer of the disk is believed.
+const DISK_SEEN_FOR: Duration = Duration::from_secs(1);
 
 /// The machine's clock, with a zero of our own for the cores.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +45,29 @@ pub(crate) fn instant() -> Instant {
 /// Unix time in milliseconds.
 pub(crate) fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
+}
+
+/// Whether the disk takes anything, asked by writing; kept for a second, so that nobody can make it busy by asking.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    seen: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Disk {
+    /// Whether a file can be made in `directory`. A full or read-only disk says no.
+    pub(crate) fn is_writable(&self, directory: &Path) -> bool {
+        let (mut seen, now) = (self.seen.lock().unwrap_or_else(PoisonError::into_inner), instant());
+        match *seen {
+            Some((at, writable)) if now.duration_since(at) < DISK_SEEN_FOR => writable,
+            _ => seen.insert((now, can_write(directory))).1,
+        }
+    }
+}
+
+fn can_write(directory: &Path) -> bool {
+    let path = directory.join(format!(".writable-{}", std::process::id()));
+    let written = std::fs::write(&path, b"?").is_ok();
+    written && std::fs::remove_file(&path).is_ok()
 }
 
 /// Bytes that nobody can guess. A system that has none to give cannot run a server.

@@ -8,6 +8,7 @@ use wire::{Epoch, PeerId};
 use crate::channel::{ChannelHandle, ToChannel};
 use crate::machine;
 use crate::members::Member;
+use crate::refusals::Reason;
 use crate::shell::Shell;
 use crate::store::StoreError;
 
@@ -16,6 +17,8 @@ use crate::store::StoreError;
 pub(crate) struct Refused {
     pub(crate) code: Refusal,
     pub(crate) message: String,
+    /// For metrics.
+    pub(crate) reason: Reason,
 }
 
 /// Somebody who may come in.
@@ -34,7 +37,12 @@ enum Entering {
 
 impl Refused {
     pub(crate) fn new(code: Refusal, message: impl Into<String>) -> Self {
-        Refused { code, message: message.into() }
+        Refused { code, message: message.into(), reason: code.into() }
+    }
+
+    /// The same, for a reason that has a name of its own.
+    pub(crate) fn because(self, reason: Reason) -> Self {
+        Refused { reason, ..self }
     }
 
     pub(crate) fn to_text(&self) -> String {
@@ -51,7 +59,9 @@ impl Entrance {
     pub(crate) fn message(self, member: Member) -> ToChannel {
         let peer = self.peer;
         match self.role {
-            Entering::Viewer { sharing, known } => ToChannel::Join { peer, member, sharing, known },
+            Entering::Viewer { sharing, known } => {
+                ToChannel::Join { peer, member, sharing, known, asked: machine::instant() }
+            }
             Entering::Source { name, epoch } => ToChannel::Announce { peer, member, name, epoch },
         }
     }

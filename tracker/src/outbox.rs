@@ -42,6 +42,8 @@ struct State {
     /// Frame bytes that the engine was last told of.
     told_bytes: usize,
     closed: bool,
+    /// Closed because its peer does not take what is in it.
+    overflowed: bool,
 }
 
 /// The channel's end. Dropping it ends the session.
@@ -76,7 +78,7 @@ impl Outbox {
             return;
         }
         if state.text_bytes + text.len() > self.shared.text_bytes_max {
-            state.close(Some(too_slow()));
+            state.overflow();
         } else {
             state.text_bytes += text.len();
             state.texts.push_back(text);
@@ -99,7 +101,7 @@ impl Outbox {
             return;
         }
         if state.frame_bytes + frame.len() > self.shared.frame_bytes_max {
-            state.close(Some(too_slow()));
+            state.overflow();
         } else {
             state.frame_bytes += frame.len();
             state.frames.push_back(frame);
@@ -161,6 +163,11 @@ impl OutboxReader {
         fallen
     }
 
+    /// Whether the session ends because its peer is too slow.
+    pub(crate) fn has_overflowed(&self) -> bool {
+        self.shared.lock().overflowed
+    }
+
     /// As [`Outbox::refuse`], from the session's side.
     pub(crate) fn refuse(&self, code: Refusal, message: impl Into<String>) {
         self.shared.close(Some(FromTracker::Refused { code, message: message.into() }));
@@ -179,6 +186,11 @@ impl Shared {
 }
 
 impl State {
+    fn overflow(&mut self) {
+        self.overflowed = true;
+        self.close(Some(too_slow()));
+    }
+
     fn close(&mut self, last_words: Option<FromTracker>) {
         if !std::mem::replace(&mut self.closed, true) {
             self.frames.clear();

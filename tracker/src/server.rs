@@ -24,10 +24,13 @@ use crate::channel::ToChannel;
 use crate::config::{Config, Limits};
 use crate::directory::Directory;
 use crate::egress::Egress;
+use crate::history::{self, History};
 use crate::hosted::{self, Place};
 use crate::http::{self, PeerAddress};
-use crate::machine::Clock;
+use crate::machine::{Clock, Disk};
+use crate::metrics::Metrics;
 use crate::rate::Addresses;
+use crate::refusals::{Door, Reason};
 use crate::shell::Shell;
 use crate::store::{Store, StoreError};
 use crate::udp;
@@ -134,6 +137,9 @@ impl Server {
             store,
             addresses: Addresses::new(),
             egress: Arc::new(Egress::open(&config)),
+            metrics: Arc::new(Metrics::new(config.seeing.metrics_channels_max)),
+            history: History::default(),
+            disk: Disk::default(),
             sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
             stun_port: stun.as_ref().map(|stun| stun.local_addr().port()),
             ending: ending_end,
@@ -168,9 +174,10 @@ impl Server {
         let hosting = self.hosting.map(|Hosting { listener, endpoint }| {
             let store = self.shell.store.clone();
             let place = Place { session_url: session_url(self.address), endpoint };
-            tokio::spawn(hosted::run(listener, store, place, self.shell.ending.clone()))
+            tokio::spawn(hosted::run(listener, store, place, Arc::clone(&self.shell)))
         });
         let counting = tokio::spawn(Arc::clone(&self.shell.egress).keep(self.settings.subscribe()));
+        let sampling = tokio::spawn(history::run(Arc::clone(&self.shell)));
         tokio::select! {
             () = accept(&self.listener, &router, &self.shell) => {}
             () = self.shell.directory.watch() => {}
@@ -190,6 +197,7 @@ impl Server {
         };
         let _ = tokio::time::timeout(limits.farewell, farewell).await;
         hosting.into_iter().for_each(|hosting| hosting.abort());
+        sampling.abort();
         drop(self.stun);
         counting.abort();
         self.shell.egress.write();
@@ -217,8 +225,12 @@ async fn accept(listener: &TcpListener, router: &Router, shell: &Shell) {
             Ok((stream, address)) => {
                 tune(&stream, limits);
                 let connection = serve(stream, address, router.clone(), limits.header_timeout);
+                let metrics = Arc::clone(&shell.metrics);
                 tokio::spawn(async move {
-                    connection.await;
+                    // How a connection of a stranger ends is no news, but for the count.
+                    if let Some(reason) = connection.await.err().as_ref().and_then(Reason::of_connection) {
+                        metrics.refused(Door::Http, reason);
+                    }
                     drop(permit);
                 });
             }
@@ -242,17 +254,21 @@ fn tune(stream: &TcpStream, limits: &Limits) {
     }
 }
 
-async fn serve(stream: TcpStream, address: SocketAddr, router: Router, header_timeout: Duration) {
+async fn serve(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    header_timeout: Duration,
+) -> hyper::Result<()> {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(address.ip()));
         let router = router.clone();
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });
-    let connection = http1::Builder::new()
+    http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    // How a connection of a stranger ends is no news.
-    let _ = connection.await;
+        .with_upgrades()
+        .await
 }

@@ -18,9 +18,11 @@ use crate::channel::{ChannelHandle, ToChannel};
 use crate::config::Limits;
 use crate::machine;
 use crate::members::{Member, SessionId};
+use crate::metrics::Metrics;
 use crate::opening::{Refused, admit, hello};
 use crate::outbox::{OutboxReader, Outgoing, outbox};
 use crate::rate::Bucket;
+use crate::refusals::{Door, Reason};
 use crate::shell::Shell;
 
 /// A peer's place in its channel, which hears of its end however that comes.
@@ -39,6 +41,7 @@ impl Drop for Presence {
 
 /// Serves one session from its hello to its end.
 pub(crate) async fn serve(mut socket: WebSocket, shell: Arc<Shell>) {
+    shell.metrics.sessions.add_one();
     let (mut ending, config) = (shell.ending.clone(), shell.config());
     let opened = tokio::select! {
         opened = open(&mut socket, &shell, &config.limits) => opened,
@@ -47,8 +50,9 @@ pub(crate) async fn serve(mut socket: WebSocket, shell: Arc<Shell>) {
         }
     };
     match opened {
-        Ok((presence, queue)) => run(socket, presence, queue, &config.limits).await,
+        Ok((presence, queue)) => run(socket, presence, queue, &config.limits, &shell.metrics).await,
         Err(Some(refused)) => {
+            shell.metrics.refused(Door::Opening, refused.reason);
             let farewell = async {
                 if socket.send(Message::text(refused.to_text())).await.is_ok() {
                     say_goodbye(&mut socket).await;
@@ -74,6 +78,7 @@ async fn open(
             Refusal::BadMessage,
             "Nothing was said in time: a session begins with `join` or `announce`.",
         )
+        .because(Reason::NothingSaid)
     })??;
     let entrance = admit(first, &nonce, shell).await?;
     let (outbox, queue) = outbox(limits);
@@ -107,13 +112,14 @@ async fn first_message(socket: &mut WebSocket) -> Result<FromPeer, Option<Refuse
     }
 }
 
-async fn run(socket: WebSocket, presence: Presence, queue: OutboxReader, limits: &Limits) {
+async fn run(socket: WebSocket, presence: Presence, queue: OutboxReader, limits: &Limits, metrics: &Metrics) {
     let (mut sink, mut stream) = socket.split();
     {
         let mut writing = pin!(write(&mut sink, &presence, &queue, limits));
         tokio::select! {
-            ended = read(&mut stream, &presence, limits) => match ended {
+            ended = read(&mut stream, &presence, limits, metrics) => match ended {
                 Some(refused) => {
+                    metrics.refused(Door::Session, refused.reason);
                     queue.refuse(refused.code, refused.message);
                     let _ = timeout(limits.farewell, &mut writing).await;
                 }
@@ -121,6 +127,9 @@ async fn run(socket: WebSocket, presence: Presence, queue: OutboxReader, limits:
             },
             () = &mut writing => {}
         }
+    }
+    if queue.has_overflowed() {
+        metrics.refused(Door::Session, Reason::TooSlow);
     }
     drop(presence);
     if let Ok(mut socket) = sink.reunite(stream) {
@@ -137,7 +146,12 @@ async fn say_goodbye(socket: &mut WebSocket) {
 }
 
 /// Returns why the session has to end; `None`: the peer is gone.
-async fn read(stream: &mut SplitStream<WebSocket>, presence: &Presence, limits: &Limits) -> Option<Refused> {
+async fn read(
+    stream: &mut SplitStream<WebSocket>,
+    presence: &Presence,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> Option<Refused> {
     let Presence { channel, peer, session, is_source } = presence;
     let (peer, session) = (*peer, *session);
     let frame_rate = if *is_source { limits.source_frames_per_second } else { limits.frames_per_second };
@@ -161,7 +175,11 @@ async fn read(stream: &mut SplitStream<WebSocket>, presence: &Presence, limits: 
                 Ok(())
             }
             Ok(Some(Err(error))) => return Some(unreadable(&error)),
-            Ok(Some(Ok(Message::Close(_))) | None) | Err(_) => return None,
+            Ok(Some(Ok(Message::Close(_))) | None) => return None,
+            Err(_) => {
+                metrics.refused(Door::Session, Reason::Silent);
+                return None;
+            }
         };
         if told.is_err() {
             return Some(Refused::new(Refusal::Busy, "The channel is restarting; reconnect."));
@@ -216,9 +234,9 @@ async fn send(sink: &mut SplitSink<WebSocket, Message>, message: Message, within
 }
 
 fn bad_message(error: wire::session::SessionError) -> Refused {
-    Refused::new(Refusal::BadMessage, error.to_string())
+    Refused::new(Refusal::BadMessage, error.to_string()).because(Reason::from(&error))
 }
 
 fn unreadable(error: &axum::Error) -> Refused {
-    Refused::new(Refusal::BadMessage, format!("Unreadable: {error}"))
+    Refused::new(Refusal::BadMessage, format!("Unreadable: {error}")).because(Reason::Unreadable)
 }

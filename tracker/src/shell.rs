@@ -7,7 +7,9 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::egress::Egress;
-use crate::machine::Clock;
+use crate::history::History;
+use crate::machine::{Clock, Disk};
+use crate::metrics::{Metrics, Present};
 use crate::rate::Addresses;
 use crate::store::Store;
 
@@ -21,6 +23,9 @@ pub(crate) struct Shell {
     pub(crate) addresses: Addresses,
     /// What the relay may send.
     pub(crate) egress: Arc<Egress>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) history: History,
+    pub(crate) disk: Disk,
     /// One permit a session.
     pub(crate) sessions: Arc<Semaphore>,
     /// Port of the STUN server, for viewers.
@@ -33,5 +38,31 @@ impl Shell {
     /// The settings in force now. Who keeps them goes on with them after a reload.
     pub(crate) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.settings.borrow())
+    }
+
+    /// Sessions that are open.
+    pub(crate) fn sessions_open(&self) -> usize {
+        self.config().limits.sessions_max.saturating_sub(self.sessions.available_permits())
+    }
+
+    /// What stands in the way of serving, in words; `None`: nothing.
+    pub(crate) fn unready(&self) -> Option<&'static str> {
+        if *self.ending.borrow() {
+            return Some("shutting down");
+        }
+        if self.clock.now() < swarm::Timestamp::default() + self.config().limits.settling {
+            return Some("starting: broadcasters are coming back");
+        }
+        (!self.disk.is_writable(&self.config().data)).then_some("the data folder cannot be written")
+    }
+
+    /// For a monitor.
+    pub(crate) fn present(&self) -> Present {
+        Present {
+            sessions: self.sessions_open(),
+            sessions_max: self.config().limits.sessions_max,
+            uptime: self.clock.uptime(),
+            ready: self.unready().is_none(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use media::{CutterConfig, MediaEvent, Packager};
+use media::{CutterConfig, MediaEvent, MediaWarning, Packager};
 use peer::transport::Endpoint;
 use peer::{Event, Participant, ParticipantConfig, Publisher};
 use swarm::{Config, Identity, Role};
@@ -53,6 +53,10 @@ pub struct Counters {
     pub viewers: u32,
     /// Links to viewers.
     pub links: usize,
+    /// Media time between the encoder's two latest keyframes, in milliseconds; 0 until there are two.
+    pub keyframe_interval_ms: u32,
+    /// Encoders whose keyframes were too far apart.
+    pub keyframe_warnings: u64,
 }
 
 /// A channel that is ready to broadcast. It runs until dropped or refused.
@@ -90,6 +94,8 @@ struct Programme {
     packager: Packager,
     numbering: Numbering,
     absent_since: Option<Instant>,
+    /// Media time of the latest keyframe, in milliseconds.
+    keyframe_ms: Option<u64>,
     trouble: Trouble,
 }
 
@@ -214,6 +220,7 @@ impl Task {
         self.opening = Some(Opening::new());
         if let Some(programme) = &mut self.programme {
             programme.absent_since = None;
+            programme.keyframe_ms = None;
             programme.trouble = Trouble::default();
         }
     }
@@ -294,6 +301,7 @@ impl Task {
             packager: Packager::new(CutterConfig::default()),
             numbering: Numbering::new(epoch, bitrate_bps(video_kbps)),
             absent_since: None,
+            keyframe_ms: None,
             trouble: Trouble::default(),
         });
         tracing::info!(%epoch, "a broadcast begins");
@@ -327,6 +335,12 @@ impl Task {
                     }
                 }
                 MediaEvent::Chunk(chunk) => {
+                    if chunk.keyframe
+                        && let Some(before) = programme.keyframe_ms.replace(chunk.start_ms)
+                    {
+                        let interval_ms = chunk.start_ms.saturating_sub(before);
+                        self.counted.keyframe_interval_ms = u32::try_from(interval_ms).unwrap_or(u32::MAX);
+                    }
                     let pieces = programme.numbering.pieces(&chunk, &self.signer);
                     if pieces.is_empty() {
                         programme.trouble.say("a chunk is too large to broadcast: lower the bitrate");
@@ -336,7 +350,11 @@ impl Task {
                         self.publisher.piece(piece).await;
                     }
                 }
-                MediaEvent::Warning(warning) => tracing::warn!("{warning}"),
+                MediaEvent::Warning(warning) => {
+                    let is_of_keyframes = matches!(warning, MediaWarning::KeyframesFarApart { .. });
+                    self.counted.keyframe_warnings += u64::from(is_of_keyframes);
+                    tracing::warn!("{warning}");
+                }
             }
         }
     }

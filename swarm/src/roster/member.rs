@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::session::Report;
 use wire::{PeerId, StripeSet};
 
+use super::received::LastReport;
 use super::tree::Seat;
 use super::upload::Upload;
 use crate::{Timestamp, table::Table};
@@ -45,8 +46,8 @@ pub(super) struct Member {
     pub(super) is_counted: bool,
     /// Homes under which it stands among those with upload to spare.
     pub(super) spare_as: Option<usize>,
-    /// Payload bytes from viewers, source and relay, as it reports them.
-    pub(super) bytes: (u64, u64, u64),
+    /// What it reported last to have received.
+    pub(super) reported: LastReport,
 }
 
 impl Member {
@@ -67,12 +68,16 @@ impl Member {
             counted: (0, StripeSet::EMPTY),
             is_counted: false,
             spare_as: None,
-            bytes: (0, 0, 0),
+            reported: LastReport::default(),
         }
     }
 
     /// A session begins; what was known of an earlier one is void, but for its failures.
     pub(super) fn become_present(&mut self, now: Timestamp, sharing: bool, upload: Upload) {
+        // Who only opens another session counts on.
+        if !self.present {
+            self.reported = LastReport::begin(now, &Report::default());
+        }
         self.present = true;
         self.sharing = sharing;
         self.joined = now;
@@ -108,7 +113,7 @@ impl Member {
         self.linking.remove(&peer);
     }
 
-    /// Takes over what a report says of links and bytes.
+    /// Takes over what a report says of links.
     pub(super) fn note(&mut self, now: Timestamp, report: &Report) {
         if report.links.iter().any(|peer| self.links.binary_search(peer).is_err()) {
             self.unlinked = 0;
@@ -120,7 +125,6 @@ impl Member {
             links.binary_search(peer).is_err() && now.since(*since) < LINKING_MAX
         };
         self.linking.retain(|peer, since| waiting(peer, since));
-        self.bytes = (report.from_viewers, report.from_source, report.from_relay);
     }
 
     /// A parent that failed several of its children is a leaf for a while.

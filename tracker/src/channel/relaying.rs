@@ -9,6 +9,7 @@ use wire::{ChannelId, PeerId};
 
 use super::{ChannelTask, refuse};
 use crate::egress::{COUNT_EVERY, Egress};
+use crate::refusals::Reason;
 
 /// A viewer that nobody feeds, neither other viewers nor the relay, is told why after this long. 12 s: a link is given
 /// up after 10 s, and then another one is tried.
@@ -63,6 +64,7 @@ impl ChannelTask {
             && self.relay.pushed_to(peer).is_empty()
             && !self.relay.has_room_for_viewer();
         if self.relaying.is_starving(now, peer, hungry) {
+            self.ledger.refused(Reason::RelaySpent);
             let member = self.remove(now, peer);
             refuse(member, Refusal::Busy, self.shell.egress.why_not());
         }

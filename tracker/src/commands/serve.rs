@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracker::{Config, Server};
+use tracker::{Config, LogFormat, Server};
 
 use crate::command_line::Loaded;
 use crate::commands::Command;
@@ -26,7 +26,11 @@ pub(crate) struct Serve {
 
 pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.seeing.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     for doubt in loaded.doubtful_variables() {
         tracing::warn!("{doubt}");
     }

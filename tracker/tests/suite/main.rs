@@ -7,6 +7,8 @@ mod command_line;
 mod configured;
 mod hosted;
 mod hostile;
+mod logs;
+mod metrics;
 mod pages;
 mod relay;
 mod sessions;

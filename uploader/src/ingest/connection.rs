@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::guard::{Guard, Passed, Violation};
-use super::keys::{self, Admission};
+use super::keys::{self, Admission, Refused};
 use super::publication::{ConsumerGone, EndReason, Publisher};
 use super::server::Shared;
 use super::session::{Greeted, Greeting, Outcome, Refusal, Session, SessionError};
@@ -66,6 +66,20 @@ impl Ending {
             Self::Finished => EndReason::Stopped,
             Self::Replaced => EndReason::Replaced,
             Self::Closed => EndReason::Closed,
+        }
+    }
+
+    /// `None`: nobody was refused anything.
+    fn refused(&self) -> Option<Refused> {
+        match self {
+            Self::WrongKey => Some(Refused::WrongKey),
+            Self::AskedToPlay => Some(Refused::AskedToPlay),
+            Self::Violation(_) => Some(Refused::Violation),
+            Self::Session(_) => Some(Refused::Unusable),
+            Self::AdmissionTimeout => Some(Refused::NothingSaid),
+            Self::Silent => Some(Refused::Silent),
+            Self::WriteTimeout => Some(Refused::RepliesUnread),
+            Self::Io(_) | Self::Eof | Self::Finished | Self::Replaced | Self::Closed => None,
         }
     }
 }
@@ -240,6 +254,9 @@ impl Connection {
     }
 
     fn finish(self, ending: &Ending) {
+        if let Some(why) = ending.refused() {
+            self.shared.keys.refused(why);
+        }
         let Some(Published { admission, publisher, number, .. }) = self.published else {
             match ending {
                 Ending::WrongKey => tracing::warn!("an encoder was refused: its stream key is wrong"),

@@ -72,6 +72,30 @@ pub trait Keys: Send + Sync + 'static {
     /// What `key` stands for, or `None` when it is wrong. Asked once for each connection, on its task: must not
     /// block. Compare with [`same_key`].
     fn admit<'a>(&'a self, key: &'a str) -> Admitting<'a>;
+
+    /// Told of each connection that is refused, or ended for what it does. For statistics: must not block.
+    fn refused(&self, _why: Refused) {}
+}
+
+/// Why a connection was refused, or ended for what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Its key is not accepted.
+    WrongKey,
+    /// It wanted to play.
+    AskedToPlay,
+    /// As many connections are open as may be, in all or of its address.
+    ConnectionsFull,
+    /// It sent what has no honest explanation.
+    Violation,
+    /// It sent what the RTMP library does not take.
+    Unusable,
+    /// It presented no key in time.
+    NothingSaid,
+    /// It published, and fell silent.
+    Silent,
+    /// It does not read replies.
+    RepliesUnread,
 }
 
 /// A single accepted key.

@@ -37,7 +37,7 @@ mod publication;
 mod server;
 mod session;
 
-pub use keys::{Admission, Admitting, Keys, OneKey, same_key};
+pub use keys::{Admission, Admitting, Keys, OneKey, Refused, same_key};
 pub use limits::IngestLimits;
 pub use publication::{EndReason, Metadata, Publication, PublicationEvent, PublisherId, Tag};
 pub use server::{IngestConfig, run};

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use super::connection;
-use super::keys::{Admission, Keys};
+use super::keys::{Admission, Keys, Refused};
 use super::limits::IngestLimits;
 use super::publication::{Publication, Publisher, PublisherId, publication};
 
@@ -72,7 +72,10 @@ fn seat(connections: &mut JoinSet<()>, shared: &Arc<Shared>, socket: TcpStream, 
                 drop(seat);
             });
         }
-        None => tracing::debug!("too many connections: one was closed unheard"),
+        None => {
+            shared.keys.refused(Refused::ConnectionsFull);
+            tracing::debug!("too many connections: one was closed unheard");
+        }
     }
 }
 
