@@ -4,6 +4,7 @@ FFMPEG9 := target/ffmpeg9/ffmpeg
 FFMPEG9_WHEEL := imageio-ffmpeg==0.8.1
 AQUATIC := target/aquatic/bin/aquatic_ws
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
+VENDOR := www/vendor/uPlot.esm.js
 WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # Program: the Debian package that brings it.
@@ -18,7 +19,7 @@ FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: packages $(WASM_TARGET) $(NODE_MODULES) $(FFMPEG9) ## install what is missing; quick when nothing is
+setup: packages $(WASM_TARGET) $(NODE_MODULES) $(VENDOR) $(FFMPEG9) ## install what is missing; quick when nothing is
 
 packages:
 	@missing=""; for tool in $(TOOLS); do \
@@ -36,6 +37,12 @@ $(NODE_MODULES): tests/browser/package-lock.json | packages
 	cd tests/browser && npm ci --no-audit --no-fund
 	touch $@
 
+# What the pages take from npm packages, as it is: there is no bundler.
+$(VENDOR): www/package-lock.json
+	cd www && npm ci --no-audit --no-fund
+	mkdir -p $(@D) && cp www/node_modules/uplot/dist/uPlot.esm.js www/node_modules/uplot/dist/uPlot.min.css $(@D)
+	touch $@
+
 # The newest FFmpeg as a second encoder to test with: a Python wheel carries it, which is a zip archive.
 $(FFMPEG9): | packages
 	mkdir -p $(@D)/wheel
@@ -47,7 +54,7 @@ $(FFMPEG9): | packages
 viewer: ## build the browser's part into www/dist (wasm and its glue)
 	cargo run --release --quiet -p tests --bin build-viewer
 
-build: viewer ## build everything, release profile (the tracker carries the pages inside)
+build: viewer $(VENDOR) ## build everything, release profile (the tracker carries the pages inside)
 	cargo build --release --workspace
 
 run: setup build ## set up, build, and show the demo programme; prints the address to open
@@ -76,4 +83,4 @@ bench-tracker: $(AQUATIC) ## the tracker and aquatic_ws under the same load, in 
 
 clean: ## remove what was built and downloaded
 	cargo clean
-	rm -rf www/dist tests/browser/node_modules
+	rm -rf www/dist www/vendor www/node_modules tests/browser/node_modules

@@ -33,6 +33,6 @@ pub use assembly::Chunk;
 pub use engine::Swarm;
 pub use io::{Config, Identity, Input, Lane, Output, Phase, Role, Violation};
 pub use playout::{Playout, PlayoutConfig, Steer, View};
-pub use roster::{Received, Roster, RosterConfig, RosterOutput, RosterRole, RosterView};
+pub use roster::{Picture, Pictured, Received, Roster, RosterConfig, RosterOutput, RosterRole, RosterView};
 pub use stats::{ByteCounts, LinkStats, PieceCounts, Stats};
 pub use time::Timestamp;

@@ -8,6 +8,7 @@
 //! more a member than one of a hundred.
 
 mod member;
+mod picture;
 mod placing;
 mod received;
 mod seats;
@@ -25,6 +26,7 @@ use wire::{PeerId, StripeSet};
 use crate::Timestamp;
 use crate::rng::Rng;
 use member::Member;
+pub use picture::{Picture, Pictured};
 pub use received::Received;
 use tree::{Seat, Tree};
 use upload::{Measured, Upload};

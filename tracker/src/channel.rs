@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use swarm::{
-    Config as SwarmConfig, Identity, Input, Output, Role, Roster, RosterConfig, RosterRole, Swarm, Timestamp,
+    Config as SwarmConfig, Identity, Input, Output, Picture, Role, Roster, RosterConfig, RosterRole, Swarm,
+    Timestamp,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use wire::session::{FromPeer, FromTracker, Refusal, Report, Welcome};
 use wire::{ChannelId, Epoch, PeerId, PeerSecret};
 
@@ -46,6 +47,8 @@ pub(crate) enum ToChannel {
     Left { peer: PeerId, session: SessionId },
     /// The channel is not registered any more.
     Removed,
+    /// The operator looks at the swarm.
+    Picture { peers_max: usize, answer: oneshot::Sender<Picture> },
     /// The server is about to end.
     ShutDown,
 }
@@ -220,6 +223,8 @@ impl ChannelTask {
             ToChannel::Left { peer, session } if self.members.is_current(peer, session) => {
                 drop(self.remove(now, peer));
             }
+            // Who asked may have gone.
+            ToChannel::Picture { peers_max, answer } => drop(answer.send(self.roster.picture(peers_max))),
             // From a session that was replaced.
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! The program's commands, a file each. Only these print.
 
+mod admin;
 mod backup;
 mod channel;
 mod invite;
@@ -22,6 +23,9 @@ pub(crate) enum Command {
     /// Let chosen people register channels, with --registration invite
     #[command(subcommand)]
     Invite(invite::Invite),
+    /// The operator's page at /admin
+    #[command(subcommand)]
+    Admin(admin::Admin),
     /// Copy the database to a file, also while the server runs
     Backup(backup::Backup),
 }
@@ -35,6 +39,7 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
         Command::Serve(serve) => serve::run(serve.config.clone(), loaded),
         Command::Channel(channel) => channel::run(channel),
         Command::Invite(invite) => invite::run(invite),
+        Command::Admin(admin) => admin::run(admin),
         Command::Backup(backup) => backup::run(backup),
     }
 }

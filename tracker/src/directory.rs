@@ -13,8 +13,10 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use wire::ChannelId;
 
+use crate::admin::ChannelState;
 use crate::channel::{ChannelHandle, ChannelTask, ToChannel};
 use crate::machine;
+use crate::metrics::Metrics;
 use crate::shell::Shell;
 use crate::store::settings::Visibility;
 use crate::store::{Channel, Right, Store, StoreError};
@@ -176,6 +178,31 @@ impl Directory {
         let mut live: Vec<_> = listed.collect();
         live.sort_by(|one, other| one.name.cmp(&other.name));
         live
+    }
+
+    /// All channels with a task, those with the most viewers first.
+    pub(crate) fn active(&self, metrics: &Metrics) -> Vec<ChannelState> {
+        let active = self.known.channels.iter().filter_map(|entry| {
+            let status = entry.handle.as_ref().filter(|handle| handle.is_open())?.status();
+            let figures = metrics.channels.find(&entry.channel.name);
+            let encoder = figures.as_ref().filter(|figures| figures.encoders.now() > 0);
+            Some(ChannelState {
+                id: *entry.key(),
+                name: entry.channel.name.clone(),
+                live: status.is_live(),
+                viewers: status.viewers(),
+                offload: figures.as_ref().map(|figures| figures.offload()),
+                encoder: encoder.map(|of| (of.bitrate_bps.now(), of.keyframe_interval_ms.now())),
+            })
+        });
+        let mut active: Vec<_> = active.collect();
+        active.sort_by(|one, other| (other.viewers, &one.name).cmp(&(one.viewers, &other.name)));
+        active
+    }
+
+    /// The way to the task of one channel, if it has one.
+    pub(crate) fn handle(&self, channel: ChannelId) -> Option<ChannelHandle> {
+        self.known.channels.get(&channel)?.handle.clone()
     }
 
     /// The ways to all channels with a task.

@@ -80,6 +80,11 @@ impl Channels {
         figures
     }
 
+    /// The figures of a channel that has its own.
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<ChannelFigures>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     /// Those with a name, by name, and the sum of all others.
     pub(crate) fn all(&self) -> Vec<Arc<ChannelFigures>> {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);

@@ -43,6 +43,11 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Oldest first.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     fn push(&self, sample: Sample) {
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         if samples.len() >= SAMPLES_MAX {

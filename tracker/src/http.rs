@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use axum::{Extension, Json, Router};
 use serde_json::json;
 use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
 
+use crate::admin;
 use crate::assets::Assets;
 use crate::machine;
 use crate::metrics::{self, Metrics};
@@ -33,6 +34,9 @@ const WRITE_BUFFER_BYTES_MAX: usize = 64 << 10;
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws: wss:; \
                               media-src 'self' blob:; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
                               frame-ancestors *";
+
+const ADMIN_CONTENT_POLICY: &str =
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +59,11 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/channels", get(channels))
         .route("/session", get(open_session))
+        .route("/admin", get(admin_page))
+        .with_state(Site { shell: Arc::clone(&shell), assets })
+        .merge(admin::routes().with_state(Arc::clone(&shell)))
         .layer(axum::middleware::map_response(secure))
         .layer(axum::middleware::map_response_with_state(Arc::clone(&shell.metrics), count_refusal))
-        .with_state(Site { shell, assets })
 }
 
 async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
@@ -66,6 +72,13 @@ async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
 
 async fn watch(State(site): State<Site>, request: HeaderMap) -> Response {
     file(&site.assets, "watch.html", &request)
+}
+
+/// No other page may frame it and have its reader press something.
+async fn admin_page(State(site): State<Site>, request: HeaderMap) -> Response {
+    let mut page = file(&site.assets, "admin.html", &request);
+    page.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(ADMIN_CONTENT_POLICY));
+    page
 }
 
 async fn asset(State(site): State<Site>, Path(path): Path<String>, request: HeaderMap) -> Response {
@@ -101,7 +114,7 @@ async fn metrics(
     if seeing.metrics == MetricsAccess::Off {
         return (StatusCode::NOT_FOUND, "Not found.\n").into_response();
     }
-    if !seeing.may_read_metrics(origin(connected, &request), bearer(&request)) {
+    if !seeing.may_read_metrics(origin(connected, &request), admin::bearer(&request)) {
         return (
             StatusCode::FORBIDDEN,
             "Metrics are read from this server's own machine, or with a bearer token (see `metrics_token`).\n",
@@ -112,12 +125,6 @@ async fn metrics(
         Ok(text) => uncached(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-/// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
-fn bearer(request: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = request.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 async fn channels(State(site): State<Site>) -> Response {
@@ -160,7 +167,7 @@ async fn open_session(
 }
 
 /// Who asks. A proxy on this machine speaks for others, and is believed: nobody else can connect from loopback.
-fn origin(connected: IpAddr, request: &HeaderMap) -> IpAddr {
+pub(crate) fn origin(connected: IpAddr, request: &HeaderMap) -> IpAddr {
     if !connected.is_loopback() {
         return connected;
     }
@@ -218,7 +225,7 @@ async fn secure(mut response: Response) -> Response {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     for (name, value) in headers {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -10,6 +10,7 @@
 //!   uploader ─ WebSocket ── session ──┘     (one each)  └── relay Swarm
 //! ```
 
+mod admin;
 mod assets;
 mod budget;
 mod channel;
@@ -37,6 +38,7 @@ mod shell;
 mod store;
 mod udp;
 
+pub use admin::AdminToken;
 pub use config::{Config, Limits, NEED_RESTART, Registration};
 pub use seeing::{LogFormat, MetricsAccess, Seeing, Token};
 pub use server::{Server, ServerError};

@@ -115,6 +115,15 @@ impl Metrics {
         self.refusals[door as usize][reason as usize].add_one();
     }
 
+    /// Who was refused so far: door, reason and number.
+    pub(crate) fn refused_by_reason(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let counted = Door::ALL.iter().flat_map(|door| {
+            let counts = Reason::ALL.iter().zip(&self.refusals[*door as usize]);
+            counts.map(|(reason, count)| (door.name(), reason.name(), count.total()))
+        });
+        counted.filter(|(.., count)| *count > 0).collect()
+    }
+
     /// So many were refused, at all doors.
     pub(crate) fn refusals(&self) -> u64 {
         self.refusals.iter().flatten().map(Count::total).sum()
@@ -180,11 +189,8 @@ impl Reading {
     }
 
     fn refusals(&self, page: &mut Page) -> fmt::Result {
-        let refused = Door::ALL.iter().flat_map(|door| {
-            let counts = &self.metrics.refusals[*door as usize];
-            let counts = Reason::ALL.iter().zip(counts).filter(|(_, count)| count.total() > 0);
-            counts.map(|(reason, count)| ([("door", door.name()), ("reason", reason.name())], count.total()))
-        });
+        let refused = self.metrics.refused_by_reason().into_iter();
+        let refused = refused.map(|(door, reason, count)| ([("door", door), ("reason", reason)], count));
         page.counters("refusals", "Refusals, by door and reason", refused)
     }
 

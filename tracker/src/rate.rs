@@ -34,7 +34,7 @@ impl Bucket {
         Ok(())
     }
 
-    fn is_full(&self, now: Instant) -> bool {
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.tokens + elapsed * self.per_second >= self.burst
     }
@@ -98,7 +98,7 @@ impl Drop for AddressPermit {
 }
 
 /// What one subscriber has: an IPv4 address, or a /64 of IPv6.
-fn household(address: IpAddr) -> IpAddr {
+pub(crate) fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
             let network = v6.to_bits() & !u128::from(u64::MAX);

@@ -79,6 +79,14 @@ impl Token {
         Token(Sha256::digest(secret.as_bytes()).into())
     }
 
+    pub(crate) fn from_hash(hash: [u8; 32]) -> Self {
+        Token(hash)
+    }
+
+    pub(crate) fn hash(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Whether `presented` is the secret.
     pub(crate) fn is(&self, presented: &str) -> bool {
         self.0.ct_eq(&Token::new(presented).0).into()

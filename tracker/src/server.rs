@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
+use crate::admin;
 use crate::assets::Assets;
 use crate::channel::ToChannel;
 use crate::config::{Config, Limits};
@@ -138,6 +140,7 @@ impl Server {
             addresses: Addresses::new(),
             egress: Arc::new(Egress::open(&config)),
             metrics: Arc::new(Metrics::new(config.seeing.metrics_channels_max)),
+            admin: admin::Door::default(),
             history: History::default(),
             disk: Disk::default(),
             sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
@@ -228,7 +231,7 @@ async fn accept(listener: &TcpListener, router: &Router, shell: &Shell) {
                 let metrics = Arc::clone(&shell.metrics);
                 tokio::spawn(async move {
                     // How a connection of a stranger ends is no news, but for the count.
-                    if let Some(reason) = connection.await.err().as_ref().and_then(Reason::of_connection) {
+                    if let Some(reason) = connection.await {
                         metrics.refused(Door::Http, reason);
                     }
                     drop(permit);
@@ -254,21 +257,25 @@ fn tune(stream: &TcpStream, limits: &Limits) {
     }
 }
 
+/// Returns why the peer was not served. One that was, and then is silent, was refused nothing.
 async fn serve(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
     header_timeout: Duration,
-) -> hyper::Result<()> {
-    let service = service_fn(move |mut request: Request<Incoming>| {
+) -> Option<Reason> {
+    let served = AtomicBool::new(false);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        served.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(PeerAddress(address.ip()));
         let router = router.clone();
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });
-    http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await
+        .with_upgrades();
+    let reason = Reason::of_connection(&connection.await.err()?)?;
+    (reason != Reason::Timeout || !served.load(Ordering::Relaxed)).then_some(reason)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::admin;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::egress::Egress;
@@ -24,6 +25,7 @@ pub(crate) struct Shell {
     /// What the relay may send.
     pub(crate) egress: Arc<Egress>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) admin: admin::Door,
     pub(crate) history: History,
     pub(crate) disk: Disk,
     /// One permit a session.

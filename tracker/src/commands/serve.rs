@@ -1,13 +1,14 @@
 //! `serve`: the server as a program. Signals: SIGHUP reads the settings again, SIGTERM and SIGINT end in order.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracker::{Config, LogFormat, Server};
+use tracker::{AdminToken, Config, LogFormat, Server};
 
 use crate::command_line::Loaded;
 use crate::commands::Command;
@@ -45,9 +46,10 @@ pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
     runtime.block_on(async {
         let shutdown = shutdown().context("cannot listen for signals")?;
         let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+        let data = config.data.clone();
         let server = Server::bind(config).await?;
         tokio::spawn(reload(hangup, loaded, server.settings()));
-        announce(&server);
+        announce(&server, first_token(&data));
         server.run(shutdown).await;
         anyhow::Ok(())
     })?;
@@ -55,12 +57,24 @@ pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The token of the operator's page, at the very first start.
+fn first_token(data: &Path) -> Option<AdminToken> {
+    AdminToken::first(data).unwrap_or_else(|error| {
+        tracing::error!("no token for the page at /admin can be kept: {error}");
+        None
+    })
+}
+
 /// Says where. Whoever started the program may have stopped listening: that is no reason to end.
-fn announce(server: &Server) {
+fn announce(server: &Server, first_token: Option<AdminToken>) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "listening on http://{}/", server.address());
     if let Some(address) = server.rtmp_address() {
         let _ = writeln!(out, "encoders publish to rtmp://{address}/live");
+    }
+    if let Some(AdminToken(token)) = first_token {
+        let _ = writeln!(out, "the operator's page is http://{}/admin, its token {token}", server.address());
+        let _ = writeln!(out, "the token is shown this once; `admin new-token` makes another");
     }
 }
 
