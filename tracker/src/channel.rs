@@ -4,6 +4,7 @@
 //! sessions' part. A task that fails takes its own sessions along and nobody else's.
 
 mod relaying;
+mod rules;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -25,16 +26,19 @@ use crate::members::{Member, Members, SessionId};
 use crate::refusals::Reason;
 use crate::shell::Shell;
 use relaying::{Place, Relaying};
+use rules::Permission;
+pub(crate) use rules::Rules;
 
 const REPLACED: &str = "Another session took over; this one ends.";
 const REMOVED: &str = "This channel was removed.";
+const FULL: &str = "This channel has as many viewers as its owner allows. Try again later.";
 const RESTARTING: &str = "The server is restarting; reconnect.";
 
 /// What sessions tell their channel.
 #[derive(Debug)]
 pub(crate) enum ToChannel {
     /// A viewer comes.
-    Join { peer: PeerId, member: Member, sharing: bool, known: Report, asked: Instant },
+    Join { peer: PeerId, member: Member, sharing: bool, known: Report, rules: Rules, asked: Instant },
     /// The broadcaster comes, with its key proven.
     Announce { peer: PeerId, member: Member, name: String, epoch: Option<Epoch> },
     /// A member said something.
@@ -113,6 +117,7 @@ pub(crate) struct ChannelTask {
     relay: Swarm,
     roster: Roster,
     relaying: Relaying,
+    permission: Permission,
     members: Members,
     ledger: Ledger,
     source: Option<PeerId>,
@@ -141,6 +146,7 @@ impl ChannelTask {
             relay: Swarm::new(relay_config(&shell.config().limits), identity, seed),
             roster: Roster::new(RosterConfig::default(), seed),
             relaying: Relaying::default(),
+            permission: Permission::default(),
             members: Members::default(),
             ledger: Ledger::open(&name, &shell.metrics),
             source: None,
@@ -196,16 +202,19 @@ impl ChannelTask {
     fn handle(&mut self, message: ToChannel) {
         let now = self.shell.clock.now();
         match message {
-            ToChannel::Join { peer, member, sharing, known, asked } => match self.cannot_feed(now, sharing) {
-                Some(why) => {
+            ToChannel::Join { peer, member, sharing, known, rules, asked } => {
+                if !self.has_place(peer, rules) {
+                    self.ledger.refused(Reason::ChannelFull);
+                    return member.refuse(Refusal::Busy, FULL);
+                }
+                let sharing = self.may_share(peer, sharing);
+                if let Some(why) = self.cannot_feed(now, sharing) {
                     self.ledger.refused(Reason::RelaySpent);
-                    member.refuse(Refusal::Busy, why);
+                    return member.refuse(Refusal::Busy, why);
                 }
-                None => {
-                    self.ledger.viewer_came(peer, sharing, asked);
-                    self.join(now, peer, member, sharing, known);
-                }
-            },
+                self.ledger.viewer_came(peer, sharing, asked);
+                self.join(now, peer, member, sharing, known);
+            }
             ToChannel::Announce { peer, member, name, epoch } => {
                 self.ledger.source_came(&name);
                 self.name = name;
@@ -295,7 +304,10 @@ impl ChannelTask {
             FromPeer::Orphaned { stripes, failed, fault } => {
                 self.roster.orphaned(now, peer, stripes, failed, fault);
             }
-            FromPeer::Sharing { on } => self.roster.sharing(now, peer, on),
+            FromPeer::Sharing { on } => {
+                let on = self.may_share(peer, on);
+                self.roster.sharing(now, peer, on);
+            }
             FromPeer::Clock => self.members.say(peer, &FromTracker::Time { time_ms: machine::unix_ms() }),
             FromPeer::Ended if self.source == Some(peer) => self.go_offline(true),
             FromPeer::Ended | FromPeer::Join(_) | FromPeer::Announce(_) => {
@@ -318,6 +330,7 @@ impl ChannelTask {
     /// Carries out what the cores have decided, until they have no more to say.
     fn work(&mut self) {
         let now = self.shell.clock.now();
+        self.review_sharing(now);
         let mut sent_to = Vec::new();
         loop {
             while let Some(output) = self.relay.poll_output() {
@@ -384,6 +397,7 @@ impl ChannelTask {
         self.roster.leave(now, peer);
         self.relay.handle(now, Input::LinkClosed { peer });
         self.relaying.forget(peer);
+        self.permission.forget(peer);
         if self.source.take_if(|source| *source == peer).is_some() {
             self.go_offline(false);
         }

@@ -70,8 +70,25 @@ async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
     file(&site.assets, "index.html", &request)
 }
 
-async fn watch(State(site): State<Site>, request: HeaderMap) -> Response {
-    file(&site.assets, "watch.html", &request)
+async fn watch(State(site): State<Site>, Path(name): Path<String>, request: HeaderMap) -> Response {
+    let mut page = file(&site.assets, "watch.html", &request);
+    // A store that cannot be asked frames nobody: the session will say what is wrong.
+    let channel = site.shell.directory.find(&name).await.ok().flatten();
+    let origins = channel.as_ref().map_or(&[][..], |channel| &channel.settings.embed_origins);
+    if let Ok(policy) = HeaderValue::from_str(&framed_by(origins)) {
+        page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    page
+}
+
+/// The policy of a page that these sites may embed; of none: all may.
+fn framed_by(origins: &[String]) -> String {
+    match origins {
+        [] => CONTENT_POLICY.to_owned(),
+        some => {
+            CONTENT_POLICY.replace("frame-ancestors *", &format!("frame-ancestors 'self' {}", some.join(" ")))
+        }
+    }
 }
 
 /// No other page may frame it and have its reader press something.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Report};
 use wire::{Epoch, PeerId};
 
-use crate::channel::{ChannelHandle, ToChannel};
+use crate::channel::{ChannelHandle, Rules, ToChannel};
 use crate::machine;
 use crate::members::Member;
 use crate::refusals::Reason;
@@ -31,7 +31,7 @@ pub(crate) struct Entrance {
 
 #[derive(Debug)]
 enum Entering {
-    Viewer { sharing: bool, known: Report },
+    Viewer { sharing: bool, known: Report, rules: Rules },
     Source { name: String, epoch: Option<Epoch> },
 }
 
@@ -59,8 +59,8 @@ impl Entrance {
     pub(crate) fn message(self, member: Member) -> ToChannel {
         let peer = self.peer;
         match self.role {
-            Entering::Viewer { sharing, known } => {
-                ToChannel::Join { peer, member, sharing, known, asked: machine::instant() }
+            Entering::Viewer { sharing, known, rules } => {
+                ToChannel::Join { peer, member, sharing, known, rules, asked: machine::instant() }
             }
             Entering::Source { name, epoch } => ToChannel::Announce { peer, member, name, epoch },
         }
@@ -88,7 +88,8 @@ async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refuse
         Refused::new(Refusal::UnknownChannel, message)
     })?;
     let known = Report { links: join.links, feeds: join.feeds, ..Report::default() };
-    let role = Entering::Viewer { sharing: join.sharing, known };
+    let rules = Rules::of(&channel.settings);
+    let role = Entering::Viewer { sharing: join.sharing, known, rules };
     Ok(Entrance { channel: shell.directory.open(&channel, shell), peer: join.secret.peer(), role })
 }
 

@@ -89,6 +89,8 @@ reasons! {
     ShuttingDown = "shutting_down",
     /// Nothing was said in time.
     NothingSaid = "nothing_said",
+    /// The channel has as many viewers as its owner allows.
+    ChannelFull = "channel_full",
     /// The relay has no more to give.
     RelaySpent = "relay_spent",
     /// Not JSON, or no message of the protocol.

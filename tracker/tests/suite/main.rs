@@ -12,5 +12,6 @@ mod logs;
 mod metrics;
 mod pages;
 mod relay;
+mod rules;
 mod sessions;
 mod support;

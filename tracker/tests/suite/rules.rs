@@ -1,0 +1,78 @@
+//! What a channel's owner allows, as viewers meet it.
+
+use tracker::channel_settings::{ChannelSettings, Sharing};
+use tracker::{Database, create_hosted};
+use wire::session::{FromPeer, FromTracker, Refusal};
+
+use crate::support::{Session, Tracker, join, peer};
+
+/// A channel of this name with these settings, and nobody in it.
+fn channel(tracker: &Tracker, name: &str, settings: &ChannelSettings) {
+    let mut database = Database::open(tracker.data.path()).unwrap();
+    let new = database.write(|store| create_hosted(store, name)).unwrap();
+    database.write(|store| store.set(new.channel, settings)).unwrap();
+}
+
+async fn is_told_parents(viewer: &mut Session) {
+    viewer.told_that(|message| matches!(message, FromTracker::Parents { .. }).then_some(())).await;
+}
+
+/// Whether anything of neighbors was said before the answer to a question that is asked now.
+async fn was_told_of_neighbors(viewer: &mut Session) -> bool {
+    viewer.say(&FromPeer::Clock).await;
+    loop {
+        match viewer.told().await {
+            FromTracker::Parents { .. } | FromTracker::Link { .. } => return true,
+            FromTracker::Time { .. } => return false,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_channel_says_so_and_keeps_those_it_has() {
+    let tracker = Tracker::start().await;
+    channel(&tracker, "small", &ChannelSettings { viewers_max: Some(2), ..ChannelSettings::default() });
+    let (_one, _) = tracker.viewer("small", 1).await;
+    let (_two, _) = tracker.viewer("small", 2).await;
+    assert_eq!(tracker.refusal(|_| join("small", 3)).await, Refusal::Busy);
+    // Who comes back has its place.
+    let (_again, _) = tracker.viewer("small", 2).await;
+    tracker.shows(&["swarmcast_refusals_total{door=\"session\",reason=\"channel_full\"} 1"]).await;
+}
+
+#[tokio::test]
+async fn where_sharing_is_off_nobody_hears_of_anybody() {
+    let tracker = Tracker::start().await;
+    channel(&tracker, "quiet", &ChannelSettings { sharing: Sharing::Off, ..ChannelSettings::default() });
+    let (mut one, _) = tracker.viewer("quiet", 1).await;
+    let (_two, _) = tracker.viewer("quiet", 2).await;
+    one.say(&FromPeer::Sharing { on: true }).await;
+    assert!(!was_told_of_neighbors(&mut one).await);
+}
+
+#[tokio::test]
+async fn a_swarm_is_shared_once_it_is_large_enough() {
+    let tracker = Tracker::start().await;
+    let settings = ChannelSettings { sharing_viewers_min: Some(3), ..ChannelSettings::default() };
+    channel(&tracker, "slow", &settings);
+    let (mut one, _) = tracker.viewer("slow", 1).await;
+    let (mut two, _) = tracker.viewer("slow", 2).await;
+    assert!(!was_told_of_neighbors(&mut one).await && !was_told_of_neighbors(&mut two).await);
+    let (mut three, welcome) = tracker.viewer("slow", 3).await;
+    assert_eq!(welcome.peer, peer(3));
+    for viewer in [&mut one, &mut two, &mut three] {
+        is_told_parents(viewer).await;
+    }
+}
+
+#[tokio::test]
+async fn only_the_sites_that_are_named_may_frame_a_channel() {
+    let tracker = Tracker::start().await;
+    let embed_origins = vec!["https://example.org".to_owned()];
+    channel(&tracker, "framed", &ChannelSettings { embed_origins, ..ChannelSettings::default() });
+    let policy =
+        async |path| tracker.get(path, "").await.header("content-security-policy").unwrap().to_owned();
+    assert!(policy("/watch/framed").await.ends_with("frame-ancestors 'self' https://example.org"));
+    assert!(policy("/watch/another").await.ends_with("frame-ancestors *"));
+}
