@@ -1,10 +1,12 @@
 // The operator's page: logs in, then asks every few seconds how the server does while somebody looks.
 
-import { drawCharts } from './admin-charts.js';
 import { element, setText } from './elements.js';
 import { drawSwarm } from './swarm-picture.js';
 
 const REFRESH_MS = 3000;
+
+// Apart, so that a server built without the charts' library still shows everything else.
+const charts = import('./admin-charts.js').catch(() => null);
 
 const page = Object.fromEntries([...document.querySelectorAll('[id]')].map((each) => [each.id, each]));
 let chosen = null; // the channel whose swarm is shown, `{ id, name }`
@@ -49,7 +51,7 @@ function render(state) {
     figure('relay sends', ...rate(last?.relay_bps ?? 0)),
     figure('sessions', state.sessions.toLocaleString('en'), ` of ${state.sessions_max.toLocaleString('en')}`),
   );
-  drawCharts(page.charts, state.history, state.sample_every_s);
+  charts.then((module) => (module ? module.drawCharts(page.charts, state.history, state.sample_every_s) : setText(page.charts, 'This server was built without charts; `make build` brings them.')));
   renderChannels(state.channels);
   page.none.hidden = state.refusals.length > 0;
   const refusals = [...state.refusals].sort((one, other) => other[2] - one[2]);
