@@ -1,4 +1,5 @@
-// <swarmcast-player channel="NAME" key="CHANNEL-ID" server="https://host" upload-cap="4">: a live channel that plays.
+// <swarmcast-player channel="NAME" key="CHANNEL-ID" secret="MEDIA-KEY" server="https://host" upload-cap="4">: a live
+// channel that plays.
 //
 // The viewer itself is the wasm module behind dist/viewer.js. This file starts it as early as it can, keeps it company
 // through the life of the element, and shows what it says: figures -> view -> DOM.
@@ -17,7 +18,7 @@ const moduleReady = init({ module_or_path: compiled });
 moduleReady.catch(() => {}); // Reported by each element.
 
 class SwarmcastPlayer extends HTMLElement {
-  static observedAttributes = ['channel', 'key', 'server'];
+  static observedAttributes = ['channel', 'key', 'secret', 'server'];
 
   #view;
   #viewer = null;
@@ -73,6 +74,7 @@ class SwarmcastPlayer extends HTMLElement {
         server: this.#server(),
         channel,
         key: this.getAttribute('key') ?? undefined,
+        secret: this.getAttribute('secret') ?? undefined,
         sharing: this.#sharing.on,
         uploadCap: this.#uploadCap(),
         onchange: () => this.#render(),

@@ -7,6 +7,7 @@ const WORDS = {
   buffering: ['Waiting for the picture', 'Data comes too slowly just now. It goes on by itself as soon as there is enough.'],
   reconnecting: ['Reconnecting', 'The broadcast is out of reach. It is being looked for, and goes on here without a reload.'],
   lapsed: ['Not shown for now', 'The broadcaster has let this server sign the broadcast for a while, and that time is over. The picture returns by itself once it is renewed. If the clock of this device is wrong, set it right.'],
+  locked: ['Private', 'This broadcast is encrypted, and the link that you came by does not hold the key to it. Ask the broadcaster for the whole link, to its last character.'],
   offline: ['Not on air', 'The picture starts here by itself when the broadcast does.'],
   failed: ['The player has stopped', 'That is a fault in the player, not in your connection. Reload the page to go on.'],
 };

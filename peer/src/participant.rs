@@ -84,6 +84,7 @@ pub enum Event {
 
 enum Command {
     Input(Box<Input>),
+    AnnounceAs(Box<Signer>),
 }
 
 /// A running participant. It ends when this is dropped.
@@ -116,6 +117,11 @@ impl Publisher {
     /// One more piece.
     pub async fn piece(&self, piece: Piece) {
         self.input(Input::Publish(piece)).await;
+    }
+
+    /// Another signer of the same channel announces it the next time.
+    pub async fn announce_as(&self, signer: Signer) {
+        let _ = self.commands.send(Command::AnnounceAs(Box::new(signer))).await;
     }
 
     /// The programme has ended.
@@ -228,6 +234,9 @@ impl Task {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Input(input)) => self.handle(*input),
+                    Some(Command::AnnounceAs(signer)) => {
+                        self.announce.iter_mut().for_each(|(announcing, _)| *announcing = *signer.clone());
+                    }
                     None => return,
                 },
                 Some(event) = self.session_events.recv() => self.session_event(event),

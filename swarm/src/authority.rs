@@ -1,16 +1,20 @@
-//! Whose signature counts: the channel's own key always, a delegate's for as long as its delegation lasts. Which of the
+//! Whose signature counts, and what a private channel's key opens. Signatures: the channel's own key always, a delegate's for as long as its delegation lasts. Which of the
 //! two signs is said, and proven, by the stream header of a piece's generation.
 
 use bytes::Bytes;
-use wire::{Piece, StreamHeader, Verifier};
+use wire::session::FromPeer;
+use wire::{ChunkPlace, Frame, PeerId, Piece, Seal, StreamHeader, StripeSet, Verifier};
 
-use crate::Timestamp;
 use crate::engine::Swarm;
+use crate::feeds::Feeds;
+use crate::{Chunk, Role, Timestamp};
 
 /// A stream header that is proven.
 #[derive(Debug, Clone)]
 pub(crate) struct Generation {
     pub(crate) header: StreamHeader,
+    /// Opens the chunks of a private channel.
+    pub(crate) seal: Option<Seal>,
     /// The header as signed.
     pub(crate) frame: Bytes,
     /// What its pieces must verify under.
@@ -28,6 +32,21 @@ pub(crate) enum Proof {
     Unknown,
     /// Of nobody who may sign.
     Forged,
+}
+
+impl Generation {
+    /// A private broadcast whose key this viewer does not have.
+    pub(crate) fn is_closed_to(&self, role: Role) -> bool {
+        role == Role::Viewer && self.header.private && self.seal.is_none()
+    }
+
+    /// The chunk as it was before it was sealed; `None` if it was not sealed with this generation's key.
+    pub(crate) fn open(&self, chunk: Chunk) -> Option<Chunk> {
+        let Some(seal) = &self.seal else { return Some(chunk) };
+        let Chunk { number, time_ms, duration_ms, keyframe, .. } = chunk;
+        let place = ChunkPlace { number, time_ms, duration_ms, keyframe };
+        seal.open_chunk(place, &chunk.bytes).map(|bytes| Chunk { bytes, ..chunk })
+    }
 }
 
 impl Swarm {
@@ -70,7 +89,33 @@ impl Swarm {
         if signing.has_expired(header.epoch.0 / 1_000) || !self.is_in_time(now, &signing) {
             return Err(Proof::Lapsed);
         }
-        Ok(Generation { header, frame, signing })
+        let key = self.config.media_key.as_ref().filter(|_| header.private);
+        match key.and_then(|key| header.opened(key, channel.channel())) {
+            Some((header, seal)) => Ok(Generation { header, seal: Some(seal), frame, signing }),
+            None => Ok(Generation { header, seal: None, frame, signing }),
+        }
+    }
+
+    /// A viewer that cannot open the broadcast asks for none of it: it would only be in the way. It waits for another
+    /// broadcast, on the session alone.
+    pub(crate) fn lock(&mut self, now: Timestamp) {
+        self.locked = true;
+        self.feeds = Feeds::new();
+        if self.sharing {
+            self.tell(FromPeer::Sharing { on: false });
+        }
+        self.close_links(now);
+        if let Some(relay) = self.neighbors.get_mut(&PeerId::RELAY) {
+            relay.feeds = StripeSet::EMPTY;
+            self.send(PeerId::RELAY, &Frame::Unsubscribe { stripes: StripeSet(u16::MAX) });
+        }
+    }
+
+    /// Another broadcast may be another matter.
+    pub(crate) fn unlock(&mut self) {
+        if std::mem::take(&mut self.locked) && self.sharing {
+            self.tell(FromPeer::Sharing { on: true });
+        }
     }
 
     fn is_in_time(&self, now: Timestamp, signing: &Verifier) -> bool {

@@ -69,6 +69,8 @@ pub struct Swarm {
     pub(crate) own_clock_ms: Option<i64>,
     /// The last signature that was checked is of a delegate outside of its time.
     pub(crate) lapsed: bool,
+    /// The broadcast is private and cannot be opened.
+    pub(crate) locked: bool,
     pub(crate) shown_generation: Option<u16>,
     pub(crate) store: Store,
     pub(crate) assembly: Assembly,
@@ -188,6 +190,7 @@ impl Swarm {
             headers: Table::new(),
             own_clock_ms: None,
             lapsed: false,
+            locked: false,
             shown_generation: None,
             store: Store::default(),
             assembly: Assembly::default(),
@@ -288,6 +291,7 @@ impl Swarm {
             };
         }
         match (self.session, self.offline) {
+            (Session::Welcomed, None) if self.locked => Phase::Locked,
             (Session::Welcomed, None) if self.has_lapsed(now) => Phase::Lapsed,
             (_, Some(offline)) if offline.ended || now.since(offline.since) > RETURN_WITHIN => Phase::Offline,
             (_, Some(_)) if self.assembly.delivered > 0 => Phase::Reconnecting,
@@ -382,7 +386,7 @@ impl Swarm {
         } else {
             self.feeds.excuse(now);
         }
-        if self.identity.role != Role::Source {
+        if self.identity.role != Role::Source && !self.locked {
             self.reconsider_feeds(now);
             self.ask_for_missing(now);
         }

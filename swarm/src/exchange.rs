@@ -93,9 +93,11 @@ impl Swarm {
         frame: Bytes,
         from: Option<PeerId>,
     ) {
-        let held = self.epoch == Some(header.epoch) && self.headers.contains_key(&header.generation);
+        let current = self.epoch == Some(header.epoch);
+        let held = current && self.headers.contains_key(&header.generation);
         let past = self.epoch.is_some_and(|epoch| header.epoch < epoch);
-        let Some(channel) = self.verifier.as_ref().filter(|_| !held && !past) else { return };
+        let ignored = held || past || self.locked && current;
+        let Some(channel) = self.verifier.as_ref().filter(|_| !ignored) else { return };
         let generation = match self.prove_header(now, channel, header, frame) {
             Ok(generation) => generation,
             Err(Proof::Forged) => {
@@ -111,6 +113,9 @@ impl Swarm {
         let (header, frame) = (generation.header.clone(), generation.frame.clone());
         self.enter(now, header.epoch);
         self.offline = None;
+        if generation.is_closed_to(self.identity.role) {
+            return self.lock(now);
+        }
         if self.identity.role == Role::Relay {
             self.push_output(Output::Stream(header.clone()));
         }
@@ -152,7 +157,7 @@ impl Swarm {
                 return self.violated(now, peer, Violation::Flood);
             }
         }
-        if !current {
+        if !current || self.locked {
             return;
         }
         neighbor.holdings.insert(header.epoch, header.seq);
@@ -308,7 +313,8 @@ impl Swarm {
                 self.push_output(Output::Stream(header));
             }
             let Some(chunk) = self.assembly.take(&self.store) else { break };
-            self.push_output(Output::Chunk(chunk));
+            let opened = self.headers.get(&generation).and_then(|held| held.open(chunk));
+            opened.into_iter().for_each(|chunk| self.push_output(Output::Chunk(chunk)));
         }
         if let Some(wanted) = self.assembly.wanted_from() {
             self.repair.forget_below(wanted.max(self.store.floor()));

@@ -1,7 +1,6 @@
 //! Who feeds each stripe: the parent that the Roster names, a backup when it fails, the relay otherwise. A change is
 //! made before the old feed is broken off.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wire::limits::STRIPES_MAX;
@@ -65,7 +64,7 @@ pub(crate) struct Feed {
     /// Subscribed, and not delivered yet.
     pub(crate) pending: Option<(PeerId, Timestamp)>,
     /// Not to be asked before then.
-    shunned: BTreeMap<PeerId, Timestamp>,
+    shunned: Table<PeerId, Timestamp>,
     /// When the active feed last brought a piece.
     pub(crate) fed_at: Timestamp,
     /// Newest piece of the stripe, whoever brought it.
@@ -265,6 +264,9 @@ impl Swarm {
     }
 
     pub(crate) fn reconsider_feeds(&mut self, now: Timestamp) {
+        if self.locked {
+            return;
+        }
         let neighbors = &self.neighbors;
         let linked = |peer: PeerId| neighbors.contains_key(&peer);
         let changes = self.feeds.reconsider(now, self.stripes(), self.fallback(), linked);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 use wire::session::{FromPeer, FromTracker, Signal};
-use wire::{ChannelId, PeerId, PeerSecret, Piece, StreamHeader};
+use wire::{ChannelId, MediaKey, PeerId, PeerSecret, Piece, StreamHeader};
 
 use crate::Chunk;
 
@@ -70,6 +70,8 @@ pub struct Config {
     pub egress_max_bps: Option<u64>,
     /// Direct children that a source feeds in each stripe, the relay not counted. Three copies of the bitrate in all.
     pub source_copies_max: usize,
+    /// Opens what a private channel sends, for a viewer that has its key.
+    pub media_key: Option<MediaKey>,
     /// For a simulator, in which thousands of engines are handed the very same bytes: whether a signed frame at this
     /// place in memory is known to be the broadcaster's. `None`: every signature is checked.
     pub proven: Option<fn(&Bytes) -> bool>,
@@ -92,6 +94,7 @@ impl Default for Config {
             join_buffer_ms: 700,
             egress_max_bps: None,
             source_copies_max: 2,
+            media_key: None,
             proven: None,
         }
     }
@@ -246,6 +249,8 @@ pub enum Phase {
     /// What comes is signed by a delegate of the broadcaster's whose time is over (or has not begun, or this machine's
     /// clock is wrong): it is not played.
     Lapsed,
+    /// The channel is private, and the key that would open it is missing, or another: nothing is asked for.
+    Locked,
     /// The channel is not live.
     Offline,
 }

@@ -26,7 +26,7 @@ impl Swarm {
             version: wire::VERSION,
             channel: self.identity.channel.clone(),
             secret: self.identity.secret,
-            sharing: self.sharing,
+            sharing: self.sharing && !self.locked,
             links: report.links,
             feeds: report.feeds,
         }));
@@ -34,7 +34,7 @@ impl Swarm {
         let fed = self.fed_at.is_some_and(|fed_at| now.since(fed_at) < QUIET);
         if fed {
             self.reconsider_feeds(now);
-        } else {
+        } else if !self.locked {
             self.ask_relay_for_all(now);
         }
     }
@@ -128,6 +128,7 @@ impl Swarm {
             return;
         }
         self.epoch = Some(epoch);
+        self.unlock();
         self.headers.clear();
         self.shown_generation = None;
         self.store = Store::default();
@@ -163,6 +164,7 @@ impl Swarm {
         }
         let links = self.neighbors.len() + self.links.opening.len();
         self.sharing
+            && !self.locked
             && peer != PeerId::RELAY
             && !self.links.banned.contains_key(&peer)
             && links < self.config.links_max
@@ -213,6 +215,9 @@ impl Swarm {
 
     pub(crate) fn link_opened(&mut self, now: Timestamp, peer: PeerId) {
         self.links.opening.remove(&peer);
+        if self.locked && peer != PeerId::RELAY {
+            return self.push_output(Output::CloseLink { peer });
+        }
         let role = match self.source {
             _ if peer == PeerId::RELAY => Role::Relay,
             Some(source) if source == peer => Role::Source,
@@ -261,11 +266,19 @@ impl Swarm {
         if std::mem::replace(&mut self.sharing, on) == on {
             return;
         }
+        if self.locked {
+            return;
+        }
         self.tell(FromPeer::Sharing { on });
         if on {
             return;
         }
         self.feeds.assign(Vec::new());
+        self.close_links(now);
+    }
+
+    /// All but the way to the relay.
+    pub(crate) fn close_links(&mut self, now: Timestamp) {
         let direct: Vec<_> = self.neighbors.keys().chain(self.links.opening.keys()).copied().collect();
         for peer in direct.into_iter().filter(|&peer| peer != PeerId::RELAY) {
             self.push_output(Output::CloseLink { peer });

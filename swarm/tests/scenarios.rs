@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // The harness fails loudly.
 
 mod delegation;
+mod private;
 mod world;
 
 use swarm::{Input, Phase, Violation};

@@ -8,7 +8,7 @@ import { scenario } from './lib/world.mjs';
 
 await onLan();
 
-const MODULE_LIMIT_KB = 150; // the viewer module: its wasm and the script that loads it
+const MODULE_LIMIT_KB = 130; // the viewer module: its wasm and the script that loads it
 const PAGE_LIMIT_KB = 200; // with everything else that the watch page runs
 
 scenario('the viewer module is small and imports nothing from env', async (world) => {

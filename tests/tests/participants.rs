@@ -15,7 +15,7 @@ use tokio::time::{interval, sleep, timeout};
 use tracker::Server;
 use uploader::Numbering;
 use wire::session::FromPeer;
-use wire::{Epoch, PeerId, PeerSecret, Signer};
+use wire::{Epoch, MediaKey, PeerId, PeerSecret, Signer};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,6 +42,11 @@ async fn endpoint() -> Option<Endpoint> {
 
 impl World {
     async fn start() -> World {
+        World::with(None).await
+    }
+
+    /// A private channel's, where there is a key.
+    async fn with(media_key: Option<MediaKey>) -> World {
         let data = tempfile::tempdir().unwrap();
         let config = tracker::Config::new(([127, 0, 0, 1], 0).into(), data.path().to_owned());
         let server = Server::bind(config).await.unwrap();
@@ -49,16 +54,20 @@ impl World {
         let server = tokio::spawn(server.run(std::future::pending()));
         let signer = Signer::from_seed(&[7; 32]);
         let source = signer.peer_secret().peer();
-        let broadcast = tokio::spawn(broadcast(session_url.clone(), signer));
+        let broadcast = tokio::spawn(broadcast(session_url.clone(), signer, media_key));
         World { session_url, source, tasks: vec![server, broadcast], _data: data }
     }
 
     async fn viewer(&self, secret: u8, observer: Option<Observer>) -> Participant {
+        self.viewer_with(secret, observer, Config::default()).await
+    }
+
+    async fn viewer_with(&self, secret: u8, observer: Option<Observer>, engine: Config) -> Participant {
         let (role, secret) = (Role::Viewer, PeerSecret([secret; 16]));
         Participant::start(ParticipantConfig {
             session_url: self.session_url.clone(),
             identity: Identity { role, secret, channel: "test".into(), expected: None },
-            engine: Config::default(),
+            engine,
             endpoint: endpoint().await,
             announce: None,
             alteration: None,
@@ -67,7 +76,7 @@ impl World {
     }
 }
 
-async fn broadcast(session_url: String, signer: Signer) {
+async fn broadcast(session_url: String, signer: Signer, media_key: Option<MediaKey>) {
     let secret = signer.peer_secret();
     let expected = Some(signer.channel());
     let mut participant = Participant::start(ParticipantConfig {
@@ -81,7 +90,11 @@ async fn broadcast(session_url: String, signer: Signer) {
     });
     while !matches!(participant.next().await, Some(Event::Welcomed { .. })) {}
     let (programme, publisher) = (Programme::new(BITRATE_BPS), participant.publisher());
-    let mut numbering = Numbering::new(Epoch(unix_us() / 1000), BITRATE_BPS);
+    let numbering = Numbering::new(Epoch(unix_us() / 1000), BITRATE_BPS);
+    let mut numbering = match media_key {
+        Some(key) => numbering.private(key),
+        None => numbering,
+    };
     let (header, frame) = numbering.header(&programme.init(), &signer).unwrap();
     publisher.stream(header, frame).await;
     let mut pace = interval(Duration::from_millis(CHUNK_MS.into()));
@@ -167,6 +180,47 @@ async fn an_observer_sees_links_frames_and_what_the_tracker_is_told() {
         wanted.iter().all(|wanted| seen.iter().any(|seen| seen == wanted))
     })
     .await;
+}
+
+/// Everything that comes to a viewer, in one run of bytes.
+fn recording() -> (Arc<Mutex<Vec<u8>>>, Observer) {
+    let record: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let recorder = Arc::clone(&record);
+    let observer: Observer = Box::new(move |what| {
+        if let Observation::Received { frame, .. } = what {
+            recorder.lock().unwrap().extend_from_slice(frame);
+        }
+    });
+    (record, observer)
+}
+
+#[tokio::test]
+async fn a_private_broadcast_is_plain_only_to_those_with_its_key() {
+    let key = MediaKey::new([4; 32]);
+    let world = World::with(Some(key.clone())).await;
+    let (record, observer) = recording();
+    let engine = Config { media_key: Some(key), ..Config::default() };
+    let mut friend = world.viewer_with(1, Some(observer), engine).await;
+    let mut stranger = world.viewer(2, None).await;
+    until(&mut stranger, "locked", |viewer| viewer.phase() == Phase::Locked).await;
+
+    let (programme, wire) =
+        (Programme::new(BITRATE_BPS), |record: &Mutex<Vec<u8>>| record.lock().unwrap().clone());
+    let holds = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+    for _ in 0..5 {
+        let shown = chunk(&mut friend).await;
+        let plain = programme.chunk(shown.number).bytes;
+        assert!(!holds(&wire(&record), &plain[..32]), "chunk {} travels in the clear", shown.number);
+    }
+    let init = programme.init();
+    assert!(!holds(&wire(&record), &init.bytes) && !holds(&wire(&record), init.mime.as_bytes()));
+    assert_eq!(stranger.stats().chunks, 0);
+
+    let before = stranger.stats().pieces.received;
+    for _ in 0..10 {
+        chunk(&mut friend).await;
+    }
+    assert_eq!(stranger.stats().pieces.received, before, "nothing comes to who cannot open it");
 }
 
 fn told(what: Observation<'_>) -> Option<String> {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use media::{CutterConfig, MediaEvent, MediaWarning, Packager};
+use media::{Chunk, CutterConfig, MediaEvent, MediaWarning, Packager};
 use peer::transport::Endpoint;
 use peer::{Event, Participant, ParticipantConfig, Publisher};
 use swarm::{Config, Identity, Role};
@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use wire::limits::EPOCH_MS_MAX;
 use wire::session::Refusal;
-use wire::{Epoch, Signer};
+use wire::{Epoch, MediaKey, Signer};
 
 use crate::ingest::{Publication, PublicationEvent, Tag};
 use crate::numbering::Numbering;
@@ -28,7 +28,7 @@ const COUNT_EVERY: Duration = Duration::from_millis(500);
 pub struct BroadcastConfig {
     /// The tracker's session address: `ws://host:port/session`.
     pub session_url: String,
-    /// The channel's key.
+    /// The channel's key, or one that its owner lets sign.
     pub signer: Signer,
     /// The channel's name in the directory.
     pub name: String,
@@ -63,6 +63,7 @@ pub struct Counters {
 pub struct Broadcast {
     task: Task,
     counters: watch::Receiver<Counters>,
+    signers: watch::Sender<Signer>,
 }
 
 /// The tracker will not have this channel, now or ever.
@@ -77,6 +78,9 @@ pub struct RefusedForGood {
 
 struct Task {
     signer: Signer,
+    /// Who shall sign from the next segment on.
+    signers: watch::Receiver<Signer>,
+    media_key: Option<MediaKey>,
     participant: Participant,
     publisher: Publisher,
     clock_offset_ms: Option<i64>,
@@ -123,9 +127,12 @@ impl Broadcast {
             observer: None,
         });
         let (counters, counters_end) = watch::channel(Counters::default());
+        let (signers, signers_end) = watch::channel(config.signer.clone());
         let publisher = participant.publisher();
         let task = Task {
             signer: config.signer,
+            signers: signers_end,
+            media_key: None,
             participant,
             publisher,
             clock_offset_ms: None,
@@ -135,7 +142,19 @@ impl Broadcast {
             counters,
             counted: Counters::default(),
         };
-        Broadcast { task, counters: counters_end }
+        Broadcast { task, counters: counters_end, signers }
+    }
+
+    /// Makes the channel private: its media is sealed with this key.
+    pub fn private(mut self, key: MediaKey) -> Broadcast {
+        self.task.media_key = Some(key);
+        self
+    }
+
+    /// Takes another signer of the same channel: for a delegate whose delegation was renewed. It signs from the next
+    /// segment on.
+    pub fn signers(&self) -> watch::Sender<Signer> {
+        self.signers.clone()
     }
 
     /// Follows what the broadcast does.
@@ -175,6 +194,10 @@ impl Task {
                 },
                 _ = count.tick() => {
                     self.count();
+                    if self.programme.is_none() {
+                        // Between broadcasts there is no segment to wait for.
+                        self.change_signer().await;
+                    }
                     self.end_if_abandoned().await;
                 }
             }
@@ -299,7 +322,10 @@ impl Task {
         self.programme = Some(Programme {
             began,
             packager: Packager::new(CutterConfig::default()),
-            numbering: Numbering::new(epoch, bitrate_bps(video_kbps)),
+            numbering: match self.media_key.clone() {
+                Some(key) => Numbering::new(epoch, bitrate_bps(video_kbps)).private(key),
+                None => Numbering::new(epoch, bitrate_bps(video_kbps)),
+            },
             absent_since: None,
             keyframe_ms: None,
             trouble: Trouble::default(),
@@ -325,31 +351,16 @@ impl Task {
     }
 
     async fn publish(&mut self) {
-        let Some(programme) = &mut self.programme else { return };
-        while let Some(event) = programme.packager.poll() {
+        while let Some(event) = self.programme.as_mut().and_then(|programme| programme.packager.poll()) {
             match event {
                 MediaEvent::Init(init) => {
                     tracing::info!(mime = %init.mime, "the encoder sends");
+                    let Some(programme) = &mut self.programme else { return };
                     if let Some((header, frame)) = programme.numbering.header(&init, &self.signer) {
                         self.publisher.stream(header, frame).await;
                     }
                 }
-                MediaEvent::Chunk(chunk) => {
-                    if chunk.keyframe
-                        && let Some(before) = programme.keyframe_ms.replace(chunk.start_ms)
-                    {
-                        let interval_ms = chunk.start_ms.saturating_sub(before);
-                        self.counted.keyframe_interval_ms = u32::try_from(interval_ms).unwrap_or(u32::MAX);
-                    }
-                    let pieces = programme.numbering.pieces(&chunk, &self.signer);
-                    if pieces.is_empty() {
-                        programme.trouble.say("a chunk is too large to broadcast: lower the bitrate");
-                    }
-                    for piece in pieces {
-                        self.counted.payload_bytes += piece.payload().len() as u64;
-                        self.publisher.piece(piece).await;
-                    }
-                }
+                MediaEvent::Chunk(chunk) => self.publish_chunk(&chunk).await,
                 MediaEvent::Warning(warning) => {
                     let is_of_keyframes = matches!(warning, MediaWarning::KeyframesFarApart { .. });
                     self.counted.keyframe_warnings += u64::from(is_of_keyframes);
@@ -357,6 +368,38 @@ impl Task {
                 }
             }
         }
+    }
+
+    async fn publish_chunk(&mut self, chunk: &Chunk) {
+        let renewed = chunk.keyframe && self.change_signer().await;
+        let Some(programme) = &mut self.programme else { return };
+        if chunk.keyframe
+            && let Some(before) = programme.keyframe_ms.replace(chunk.start_ms)
+        {
+            let interval_ms = chunk.start_ms.saturating_sub(before);
+            self.counted.keyframe_interval_ms = u32::try_from(interval_ms).unwrap_or(u32::MAX);
+        }
+        if renewed && let Some((header, frame)) = programme.numbering.renewed(&self.signer) {
+            self.publisher.stream(header, frame).await;
+        }
+        let pieces = programme.numbering.pieces(chunk, &self.signer);
+        if pieces.is_empty() {
+            programme.trouble.say("a chunk is too large to broadcast: lower the bitrate");
+        }
+        for piece in pieces {
+            self.counted.payload_bytes += piece.payload().len() as u64;
+            self.publisher.piece(piece).await;
+        }
+    }
+
+    /// Takes the newest signer. Returns whether it is another one.
+    async fn change_signer(&mut self) -> bool {
+        let changed = self.signers.has_changed().unwrap_or(false);
+        if changed {
+            self.signer = self.signers.borrow_and_update().clone();
+            self.publisher.announce_as(self.signer.clone()).await;
+        }
+        changed
     }
 
     /// An encoder that stays away ends the broadcast; so does one that has lasted for weeks.

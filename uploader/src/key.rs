@@ -1,4 +1,4 @@
-//! The broadcaster's key on disk: 32 bytes as text in a file that only its owner can read.
+//! The broadcaster's keys on disk: 32 bytes as text in a file that only its owner can read.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -6,10 +6,16 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
-use wire::Signer;
+use wire::{MediaKey, Signer};
 
 /// First word of a key file, so that no other secret is taken for one.
 const LABEL: &str = "swarmcast-key-1";
+
+/// The same of a file that holds a private channel's media key.
+const MEDIA_LABEL: &str = "swarmcast-media-key-1";
+
+/// What is added to a key file's name to have its media key's.
+const MEDIA_SUFFIX: &str = ".private";
 
 /// Why a key file cannot be used or made.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +54,22 @@ pub enum KeyError {
 
 /// Makes a key and keeps it in a new file of mode 0600.
 pub fn generate(path: &Path) -> Result<Signer, KeyError> {
+    make(path, LABEL).map(|seed| Signer::from_seed(&seed))
+}
+
+/// The private channel's media key beside the key at `path`, made at the first use.
+pub fn media_key(path: &Path) -> Result<MediaKey, KeyError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(MEDIA_SUFFIX);
+    let beside = PathBuf::from(beside);
+    let key = match read(&beside, MEDIA_LABEL) {
+        Err(KeyError::NotFound(_)) => make(&beside, MEDIA_LABEL)?,
+        other => other?,
+    };
+    Ok(MediaKey::new(key))
+}
+
+fn make(path: &Path, label: &str) -> Result<[u8; 32], KeyError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| KeyError::NoRandomness)?;
     let io_error = |source| KeyError::Io { path: path.to_owned(), source };
@@ -61,14 +83,18 @@ pub fn generate(path: &Path) -> Result<Signer, KeyError> {
         }
         Err(error) => return Err(io_error(error)),
     };
-    writeln!(file, "{LABEL} {}", BASE64URL_NOPAD.encode(&seed))
+    writeln!(file, "{label} {}", BASE64URL_NOPAD.encode(&seed))
         .and_then(|()| file.sync_all())
         .map_err(io_error)?;
-    Ok(Signer::from_seed(&seed))
+    Ok(seed)
 }
 
 /// Reads a key. Refuses a file that others can read.
 pub fn load(path: &Path) -> Result<Signer, KeyError> {
+    read(path, LABEL).map(|seed| Signer::from_seed(&seed))
+}
+
+fn read(path: &Path, label: &str) -> Result<[u8; 32], KeyError> {
     let io_error = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => KeyError::NotFound(path.to_owned()),
         _ => KeyError::Io { path: path.to_owned(), source },
@@ -79,9 +105,9 @@ pub fn load(path: &Path) -> Result<Signer, KeyError> {
     }
     let text = fs::read_to_string(path).map_err(io_error)?;
     let seed =
-        text.trim().strip_prefix(LABEL).and_then(|rest| BASE64URL_NOPAD.decode(rest.trim().as_bytes()).ok());
+        text.trim().strip_prefix(label).and_then(|rest| BASE64URL_NOPAD.decode(rest.trim().as_bytes()).ok());
     let seed: Option<[u8; 32]> = seed.and_then(|seed| seed.try_into().ok());
-    seed.map(|seed| Signer::from_seed(&seed)).ok_or_else(|| KeyError::Malformed(path.to_owned()))
+    seed.ok_or_else(|| KeyError::Malformed(path.to_owned()))
 }
 
 #[cfg(test)]
@@ -101,6 +127,16 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(load(&path).unwrap().channel(), made.channel());
         assert!(matches!(generate(&path), Err(KeyError::Exists(_))));
+    }
+
+    #[test]
+    fn a_media_key_is_made_once_and_kept_beside() {
+        let path = scratch("media");
+        let made = media_key(&path).unwrap();
+        assert_eq!(media_key(&path).unwrap(), made);
+        let beside = path.with_file_name("channel.key.private");
+        assert_eq!(fs::metadata(&beside).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(load(&beside), Err(KeyError::Malformed(_))), "no channel's key");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -13,7 +13,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use uploader::ingest::{self, Admission, IngestConfig, OneKey};
 use uploader::{Broadcast, BroadcastConfig, Counters, key};
+use wire::limits::DELEGATION_MAX_S;
 use wire::session::is_name;
+use wire::{DelegateId, Delegation};
+
+const DAY_S: u64 = 86_400;
 
 /// Broadcast live video from your own connection: viewers pass it on to each other.
 ///
@@ -34,8 +38,24 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "channel.key")]
         key: PathBuf,
     },
+    /// Let another key sign your broadcasts for a while: a server's, so that you can stream to it and keep your own key
+    /// to yourself. Prints the delegation for the server. Nothing takes it back before its time is over.
+    Delegate(Delegate),
     /// Wait for an encoder and broadcast what it sends.
     Live(Live),
+}
+
+#[derive(clap::Args)]
+struct Delegate {
+    /// Your channel's key.
+    #[arg(long, value_name = "FILE", default_value = "channel.key")]
+    key: PathBuf,
+    /// The key that shall sign, as the server names it.
+    #[arg(long, value_name = "KEY")]
+    to: DelegateId,
+    /// For how long.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=DELEGATION_MAX_S / DAY_S))]
+    days: u64,
 }
 
 #[derive(clap::Args)]
@@ -49,6 +69,10 @@ struct Live {
     /// Your channel's key.
     #[arg(long, value_name = "FILE", default_value = "channel.key")]
     key: PathBuf,
+    /// Encrypt what you broadcast: only those who have the whole link that is printed can watch, and not even the server
+    /// can. The link's key is kept beside your channel's key.
+    #[arg(long)]
+    private: bool,
     /// Where your encoder connects. Port 0: any free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1935")]
     rtmp: SocketAddr,
@@ -73,6 +97,7 @@ async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Arguments::parse().command {
         Command::Keygen { key } => keygen(&key),
+        Command::Delegate(delegate) => delegation(&delegate),
         Command::Live(live) => broadcast(live).await,
     }
 }
@@ -84,8 +109,18 @@ fn keygen(path: &Path) -> Result<()> {
     Ok(())
 }
 
+fn delegation(delegate: &Delegate) -> Result<()> {
+    let owner = key::load(&delegate.key)?;
+    let now_s =
+        SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is wrong")?.as_secs();
+    let delegation = Delegation::sign(&owner, delegate.to, now_s, now_s + delegate.days * DAY_S)?;
+    println!("{delegation}");
+    Ok(())
+}
+
 async fn broadcast(live: Live) -> Result<()> {
     let signer = key::load(&live.key)?;
+    let media_key = live.private.then(|| key::media_key(&live.key)).transpose()?;
     if !is_name(&live.name) {
         bail!("\"{}\" cannot be a channel's name: use 1 to 48 of a-z, 0-9, - and _", live.name);
     }
@@ -103,11 +138,15 @@ async fn broadcast(live: Live) -> Result<()> {
     };
     println!("encoder address: rtmp://{}/live, stream key: {stream_key}", listener.local_addr()?);
     println!(
-        "watch page: {}/watch/{}#key={}",
+        "watch page: {}/watch/{}#key={}{}",
         live.tracker.trim_end_matches('/'),
         live.name,
-        signer.channel()
+        signer.channel(),
+        media_key.as_ref().map(|key| format!("&secret={key}")).unwrap_or_default()
     );
+    if media_key.is_some() {
+        println!("private: who has this whole link can watch, and nobody else; do not post it");
+    }
 
     let keys = Arc::new(OneKey::new(stream_key, Admission::new(live.name.clone())));
     let (publications, publications_end) = mpsc::channel(4);
@@ -117,6 +156,10 @@ async fn broadcast(live: Live) -> Result<()> {
     };
     let broadcast =
         Broadcast::start(BroadcastConfig { session_url, signer, name: live.name, endpoint: Some(endpoint) });
+    let broadcast = match media_key {
+        Some(key) => broadcast.private(key),
+        None => broadcast,
+    };
     if let Some(path) = live.stats {
         tokio::spawn(write_stats(path, broadcast.counters()));
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use media::{Chunk, InitSegment};
 use wire::limits::{INIT_MAX, MIME_MAX};
-use wire::{Epoch, Piece, PieceHeader, Signer, StreamHeader, cut};
+use wire::{ChunkPlace, Epoch, MediaKey, Piece, PieceHeader, SALT_LENGTH, Seal, Signer, StreamHeader, cut};
 
 use crate::stripes::stripes;
 
@@ -18,25 +18,45 @@ pub struct Numbering {
     next_chunk: u32,
     next_seq: u32,
     /// Generation and content of the present init segment.
-    present: Option<(u16, Bytes)>,
+    present: Option<(u16, InitSegment)>,
+    /// A private channel's key, and what seals the present generation.
+    media_key: Option<MediaKey>,
+    seal: Option<Seal>,
 }
 
 impl Numbering {
     /// Nothing published yet. `bitrate_bps` decides how many stripes there are.
     pub fn new(epoch: Epoch, bitrate_bps: u32) -> Self {
         let stripes = stripes(bitrate_bps);
-        Numbering { epoch, stripes, bitrate_bps, next_chunk: 0, next_seq: 0, present: None }
+        let (present, media_key, seal) = (None, None, None);
+        Numbering { epoch, stripes, bitrate_bps, next_chunk: 0, next_seq: 0, present, media_key, seal }
+    }
+
+    /// The same for a private channel: all media is sealed.
+    pub fn private(self, key: MediaKey) -> Self {
+        Numbering { media_key: Some(key), ..self }
     }
 
     /// A header, if the init segment is another than the present one. An encoder that returns unchanged needs none.
     pub fn header(&mut self, init: &InitSegment, signer: &Signer) -> Option<(StreamHeader, Bytes)> {
-        let unchanged = self.present.as_ref().is_some_and(|(_, bytes)| *bytes == init.bytes);
+        let unchanged = self.present.as_ref().is_some_and(|(_, present)| present.bytes == init.bytes);
         if unchanged || init.bytes.len() > INIT_MAX || init.mime.len() > MIME_MAX {
             return None;
         }
+        self.begin(init.clone(), signer)
+    }
+
+    /// A header with the present init segment for another signer, or for the same with another delegation. The next
+    /// chunk must start a segment.
+    pub fn renewed(&mut self, signer: &Signer) -> Option<(StreamHeader, Bytes)> {
+        let (_, init) = self.present.clone()?;
+        self.begin(init, signer)
+    }
+
+    /// `None` where a private channel's description would be too long, or the system has no random bytes.
+    fn begin(&mut self, init: InitSegment, signer: &Signer) -> Option<(StreamHeader, Bytes)> {
         let generation = self.present.as_ref().map_or(0, |(generation, _)| generation.wrapping_add(1));
-        self.present = Some((generation, init.bytes.clone()));
-        let header = StreamHeader {
+        let mut header = StreamHeader {
             epoch: self.epoch,
             generation,
             stripes: self.stripes,
@@ -44,9 +64,20 @@ impl Numbering {
             bitrate_bps: self.bitrate_bps,
             first_chunk: self.next_chunk,
             first_seq: self.next_seq,
+            private: false,
             mime: init.mime.clone(),
             init: init.bytes.clone(),
         };
+        if let Some(key) = &self.media_key {
+            let mut salt = [0; SALT_LENGTH];
+            getrandom::fill(&mut salt).ok()?;
+            let (sealed, seal) = header.sealed(key, signer.channel(), salt);
+            (header, self.seal) = (sealed, Some(seal));
+        }
+        if header.init.len() > INIT_MAX {
+            return None;
+        }
+        self.present = Some((generation, init));
         let frame = header.sign(signer);
         Some((header, frame))
     }
@@ -54,19 +85,28 @@ impl Numbering {
     /// The chunk's pieces; none when it is too large for any viewer, or no header has been made.
     pub fn pieces(&mut self, chunk: &Chunk, signer: &Signer) -> Vec<Piece> {
         let Some(&(generation, _)) = self.present.as_ref() else { return Vec::new() };
-        let Some(sizes) = cut(chunk.bytes.len(), self.stripes) else { return Vec::new() };
-        let mut rest = chunk.bytes.clone();
+        let place = ChunkPlace {
+            number: self.next_chunk,
+            time_ms: u32::try_from(chunk.start_ms).unwrap_or(u32::MAX),
+            duration_ms: u16::try_from(chunk.duration_ms).unwrap_or(u16::MAX),
+            keyframe: chunk.keyframe,
+        };
+        let mut rest = match &self.seal {
+            Some(seal) => seal.chunk(place, &chunk.bytes),
+            None => chunk.bytes.clone(),
+        };
+        let Some(sizes) = cut(rest.len(), self.stripes) else { return Vec::new() };
         let pieces = sizes.iter().zip(0u16..).map(|(&size, index)| {
             let header = PieceHeader {
                 epoch: self.epoch,
                 seq: self.next_seq + u32::from(index),
-                chunk: self.next_chunk,
+                chunk: place.number,
                 index,
                 count: sizes.len() as u16,
                 generation,
-                time_ms: u32::try_from(chunk.start_ms).unwrap_or(u32::MAX),
-                duration_ms: u16::try_from(chunk.duration_ms).unwrap_or(u16::MAX),
-                keyframe: chunk.keyframe,
+                time_ms: place.time_ms,
+                duration_ms: place.duration_ms,
+                keyframe: place.keyframe,
             };
             Piece::sign(header, &rest.split_to(size), signer)
         });
@@ -100,6 +140,31 @@ mod tests {
         assert_eq!((first.len(), second.len()), (6, 1));
         assert_eq!((second[0].header.seq, second[0].header.chunk), (6, 1));
         assert_eq!(first.iter().map(|piece| piece.payload().len()).sum::<usize>(), 30_000);
+    }
+
+    #[test]
+    fn a_private_channels_media_is_sealed_and_its_holders_open_it() {
+        let (signer, key) = (Signer::from_seed(&[1; 32]), MediaKey::new([2; 32]));
+        let mut numbering = Numbering::new(Epoch(1), 1_000_000).private(key.clone());
+        let (header, _) = numbering.header(&init(b"avcC"), &signer).unwrap();
+        assert!(header.private && header.mime.is_empty());
+        let pieces = numbering.pieces(&chunk(30_000), &signer);
+        let sealed: Vec<u8> = pieces.iter().flat_map(|piece| piece.payload()).collect();
+        let (plain, seal) = header.opened(&key, signer.channel()).unwrap();
+        assert_eq!((&plain.mime[..], &plain.init[..]), ("video/mp4", &b"avcC"[..]));
+        let place = ChunkPlace { number: 0, time_ms: 100, duration_ms: 100, keyframe: true };
+        assert_eq!(seal.open_chunk(place, &sealed), Some(chunk(30_000).bytes));
+    }
+
+    #[test]
+    fn a_renewal_is_a_generation_with_the_same_content() {
+        let signer = Signer::from_seed(&[1; 32]);
+        let mut numbering = Numbering::new(Epoch(1), 1_000_000);
+        assert!(numbering.renewed(&signer).is_none(), "nothing to renew yet");
+        numbering.header(&init(b"a"), &signer).unwrap();
+        let (header, _) = numbering.renewed(&signer).unwrap();
+        assert_eq!((header.generation, &header.init[..]), (1, &b"a"[..]));
+        assert_eq!(numbering.pieces(&chunk(100), &signer)[0].header.generation, 1);
     }
 
     #[test]

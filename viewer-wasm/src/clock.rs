@@ -25,6 +25,11 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros((now_ms() * 1000.0) as u64)
 }
 
+/// Unix time by the machine's own clock.
+pub(crate) fn unix_ms() -> u64 {
+    js_sys::Date::now() as u64
+}
+
 /// Notices that the machine slept, or that the page was frozen.
 pub(crate) struct SleepWatch {
     monotonic_ms: f64,

@@ -3,7 +3,7 @@
 use js_sys::{Array, Function, Reflect};
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::WebSocket;
-use wire::ChannelId;
+use wire::{ChannelId, MediaKey};
 
 /// Options of a [`Viewer`](crate::Viewer).
 pub(crate) struct Options {
@@ -13,6 +13,8 @@ pub(crate) struct Options {
     pub channel: String,
     /// `key`: the channel's id, where the page knows it beforehand.
     pub key: Option<ChannelId>,
+    /// `secret`: opens a private channel. One that is none opens nothing.
+    pub media_key: Option<MediaKey>,
     /// `sharing`: whether links to other viewers may be made.
     pub sharing: bool,
     /// `uploadCap`: in multiples of the stream's bitrate.
@@ -33,6 +35,7 @@ impl Options {
             server: text(from, "server").ok_or("option `server` is missing")?,
             channel: text(from, "channel").ok_or("option `channel` is missing")?,
             key: key.transpose()?,
+            media_key: text(from, "secret").and_then(|key| key.parse().ok()),
             sharing: field(from, "sharing").as_bool().unwrap_or(true),
             upload_cap_x: field(from, "uploadCap").as_f64().map(|cap| cap.max(0.0) as f32),
             socket: field(from, "socket").dyn_into().ok(),

@@ -9,6 +9,7 @@ use wire::{PeerId, PeerSecret};
 use crate::clock::{self, SleepWatch};
 use crate::event::{Event, Mailbox, MediaEvent, PageEvent, SessionEvent};
 use crate::figures::Figures;
+use crate::json;
 use crate::links::Links;
 use crate::media::Media;
 use crate::options::Options;
@@ -51,11 +52,12 @@ impl Shell {
         let secret = PeerSecret(random::bytes()?);
         let host = options.host();
         let session = Session::open(options.server, options.socket, &options.received, mailbox);
-        let mut config = Config::default();
+        let mut config = Config { media_key: options.media_key, ..Config::default() };
         config.upload_cap_x = options.upload_cap_x.unwrap_or(config.upload_cap_x);
         let identity =
             Identity { role: Role::Viewer, secret, channel: options.channel, expected: options.key };
         let mut swarm = Swarm::new(config, identity, u64::from_le_bytes(random::bytes()?));
+        swarm.handle(clock::now(), Input::UnixTime(clock::unix_ms()));
         if !options.sharing {
             swarm.handle(clock::now(), Input::Sharing(false));
         }
@@ -102,9 +104,9 @@ impl Shell {
                 self.session.opened();
                 self.tell(Input::SessionOpened);
             }
-            SessionEvent::Text(text) => match FromTracker::parse(&text) {
-                Ok(message) => self.on_told(message),
-                Err(error) => complain(&format!("a message of the tracker makes no sense: {error}")),
+            SessionEvent::Text(text) => match json::read(&text) {
+                Some(message) => self.on_told(message),
+                None => complain("a message of the tracker makes no sense"),
             },
             SessionEvent::Frame(bytes) => self.tell(Input::Frame { peer: PeerId::RELAY, bytes }),
             SessionEvent::Closed => {
@@ -159,6 +161,7 @@ impl Shell {
     /// After a sleep nothing that was open can be trusted, and the tracker's clock must be learned anew.
     fn resume(&mut self) {
         self.screen.again();
+        self.tell(Input::UnixTime(clock::unix_ms()));
         self.tell(Input::SessionClosed);
         self.session.again();
     }
@@ -285,6 +288,7 @@ impl Shell {
             Phase::Buffering => "buffering",
             Phase::Reconnecting => "reconnecting",
             Phase::Lapsed => "lapsed",
+            Phase::Locked => "locked",
             Phase::Offline => "offline",
         }
     }

@@ -12,7 +12,7 @@ use crate::limits::STRIPES_MAX;
 /// A text that names no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0}")]
-pub struct IdError(&'static str);
+pub struct IdError(pub(crate) &'static str);
 
 /// A broadcaster's permanent identity: an Ed25519 public key (RFC 8032). Text form: 43 characters of base64url.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,6 +10,7 @@ mod frame;
 mod ids;
 pub mod limits;
 mod piece;
+mod seal;
 pub mod session;
 mod signature;
 mod stream;
@@ -19,6 +20,7 @@ pub use delegation::{DELEGATION_LENGTH, Delegation, DelegationError};
 pub use frame::{Frame, JOIN_POINT};
 pub use ids::{ChannelId, DelegateId, Epoch, IdError, PeerId, PeerSecret, StripeSet};
 pub use piece::{Piece, PieceHeader, cut};
+pub use seal::{ChunkPlace, MediaKey, SALT_LENGTH, Seal, TAG_LENGTH};
 pub use signature::{BadSignature, NotItsDelegate, Signer, Verifier, announcement};
 pub use stream::StreamHeader;
 

@@ -2,7 +2,8 @@
 //!
 //! Readable in any devtools. Binary messages on the same socket are [`Frame`](crate::Frame)s to and from the relay.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::{CANDIDATE_MAX, NAME_MAX, NEIGHBORS_MAX, SDP_MAX, SESSION_TEXT_MAX, STRIPES_MAX};
 use crate::{ChannelId, Delegation, Epoch, PeerId, PeerSecret, StripeSet};
@@ -312,7 +313,17 @@ impl FromTracker {
     /// Reads one message and holds it against every limit.
     pub fn parse(text: &str) -> Result<Self, SessionError> {
         let message: FromTracker = parse(text)?;
-        let fits = match &message {
+        message.fits().map(|()| message)
+    }
+
+    /// The same, where something else reads the text: in a browser, which has a reader of JSON already. Its length is
+    /// for the caller to check.
+    pub fn read<'de, D: Deserializer<'de>>(from: D) -> Option<Self> {
+        FromTracker::deserialize(from).ok().filter(|message| message.fits().is_ok())
+    }
+
+    fn fits(&self) -> Result<(), SessionError> {
+        match self {
             FromTracker::Link { peers } => fits(peers.len() <= NEIGHBORS_MAX, "peers"),
             FromTracker::Parents { stripes } => {
                 let bounded = stripes.iter().all(|stripe| stripe.backups.len() <= NEIGHBORS_MAX);
@@ -320,8 +331,7 @@ impl FromTracker {
             }
             FromTracker::Signal { signal, .. } => signal.fits(),
             _ => Ok(()),
-        };
-        fits.map(|()| message)
+        }
     }
 
     /// The message as JSON.
@@ -355,7 +365,8 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, SessionError> {
 }
 
 fn to_text<T: Serialize>(message: &T) -> String {
-    serde_json::to_string(message).expect("maps have text keys and no value refuses to be written")
+    // Maps have text keys and no value refuses to be written.
+    serde_json::to_string(message).unwrap_or_default()
 }
 
 fn fits(condition: bool, field: &'static str) -> Result<(), SessionError> {

@@ -11,6 +11,9 @@ use crate::{DELEGATION_LENGTH, DecodeError, Delegation, Epoch, VERSION};
 /// Flag: a delegation stands before the signature, and the delegate has made the signature.
 const DELEGATED: u8 = 1;
 
+/// Flag: the media type is empty, and what stands in the init segment's place is sealed, as chunks are.
+const PRIVATE: u8 = 2;
+
 /// Signed parameters of a broadcast. A new generation is announced when codec parameters change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamHeader {
@@ -28,6 +31,8 @@ pub struct StreamHeader {
     pub first_chunk: u32,
     /// First piece of this generation.
     pub first_seq: u32,
+    /// Type and init segment, as well as chunks, are sealed: see [`StreamHeader::opened`].
+    pub private: bool,
     /// MIME type with codecs, as Media Source Extensions want it.
     pub mime: String,
     /// CMAF init segment: `ftyp` and `moov` (ISO/IEC 23000-19).
@@ -43,7 +48,8 @@ impl StreamHeader {
         frame.put_u8(kind::STREAM);
         frame.put_u8(VERSION);
         frame.put_u8(self.stripes);
-        frame.put_u8(if delegation.is_empty() { 0 } else { DELEGATED });
+        let flags = if delegation.is_empty() { 0 } else { DELEGATED };
+        frame.put_u8(flags | if self.private { PRIVATE } else { 0 });
         frame.put_u16(self.generation);
         frame.put_u16(self.target_lag_ms);
         frame.put_u64(self.epoch.0);
@@ -81,13 +87,14 @@ impl StreamHeader {
         let stripes = from.u8()?;
         within((1..=STRIPES_MAX).contains(&stripes), "stripes")?;
         let flags = from.u8()?;
-        within(flags & !DELEGATED == 0, "flags")?;
+        within(flags & !(DELEGATED | PRIVATE) == 0, "flags")?;
+        let private = flags & PRIVATE != 0;
         let (generation, target_lag_ms) = (from.u16()?, from.u16()?);
         let epoch = Epoch(from.u64()?);
         let bitrate_bps = from.u32()?;
         let (first_chunk, first_seq) = (from.u32()?, from.u32()?);
         let (mime_length, init_length) = (usize::from(from.u16()?), usize::from(from.u16()?));
-        within(mime_length <= MIME_MAX, "mime length")?;
+        within(mime_length <= if private { 0 } else { MIME_MAX }, "mime length")?;
         within(init_length <= INIT_MAX, "init length")?;
         let mime = String::from_utf8(from.bytes(mime_length)?.to_vec());
         let mime = mime.map_err(|_| DecodeError::OutOfRange("mime"))?;
@@ -103,6 +110,7 @@ impl StreamHeader {
             bitrate_bps,
             first_chunk,
             first_seq,
+            private,
             mime,
             init,
         })
@@ -135,6 +143,7 @@ mod tests {
             bitrate_bps: 3_000_000,
             first_chunk: 4,
             first_seq: 24,
+            private: false,
             mime: "video/mp4; codecs=\"avc1.64001f,mp4a.40.2\"".into(),
             init: Bytes::from_static(b"ftypmoov"),
         }

@@ -1,14 +1,15 @@
 //! A small swarm in simulated time: the real engines and the real Roster, with only network, clock and media made
 //! up. Everything follows from the seed.
 
+mod signing;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use bytes::Bytes;
 use swarm::*;
-use wire::limits::CLOCK_ERROR_MAX_S;
 use wire::session::{FromPeer, FromTracker, Report, Signal, Welcome};
-use wire::{Delegation, Epoch, PeerId, PeerSecret, Piece, PieceHeader, Signer, StreamHeader};
+use wire::{Epoch, MediaKey, PeerId, PeerSecret, Piece, PieceHeader, Seal, Signer};
 
 pub const EPOCH: Epoch = Epoch(1_700_000_000_000);
 const STRIPES: u8 = 6;
@@ -72,6 +73,9 @@ pub struct World {
     generation: u16,
     /// Signs from the next keyframe on.
     next_signer: Option<Signer>,
+    /// Seals what is broadcast.
+    media_key: Option<MediaKey>,
+    seal: Option<Seal>,
 }
 
 impl World {
@@ -100,6 +104,8 @@ impl World {
             unlinkable: BTreeSet::new(),
             generation: 0,
             next_signer: None,
+            media_key: None,
+            seal: None,
             signer,
         };
         world.start_source();
@@ -124,22 +130,6 @@ impl World {
         self.tell_peer(source, Input::Told(self.welcome(source)));
         self.tell_peer(source, Input::LinkOpened { peer: PeerId::RELAY });
         self.flush_tracker();
-    }
-
-    pub fn announce_stream(&mut self, generation: u16) {
-        let header = StreamHeader {
-            epoch: self.epoch,
-            generation,
-            stripes: STRIPES,
-            target_lag_ms: 1_500,
-            bitrate_bps: 3_000_000,
-            first_chunk: self.chunk,
-            first_seq: self.seq,
-            mime: "video/mp4".into(),
-            init: Bytes::from_static(b"init"),
-        };
-        let frame = header.sign(&self.signer);
-        self.tell_peer(self.source, Input::PublishStream(header, frame));
     }
 
     /// Adds a viewer whose link carries another channel's key.
@@ -240,18 +230,10 @@ impl World {
 
     pub fn restart_source(&mut self) {
         self.publishing = true;
-        (self.chunk, self.seq) = (0, 0);
+        (self.chunk, self.seq, self.generation) = (0, 0, 0);
         self.epoch = Epoch(EPOCH.0 + self.now_ms);
         self.start_source();
         self.tell_viewers(FromTracker::Live { epoch: self.epoch, source: Some(self.source) });
-    }
-
-    /// A server signs from the next keyframe on, and may do so for `lasts_s` from now (as clocks that may be wrong see it).
-    pub fn delegate(&mut self, lasts_s: u64) {
-        let (owner, server) = (Signer::from_seed(&[7; 32]), Signer::from_seed(&[8; 32]));
-        let expires_s = self.unix_ms() / 1_000 + lasts_s - CLOCK_ERROR_MAX_S;
-        let delegation = Delegation::sign(&owner, server.delegate(), expires_s - 86_400, expires_s).unwrap();
-        self.next_signer = Some(server.delegated(delegation).unwrap());
     }
 
     pub fn make_liar(&mut self, peer: PeerId) {
@@ -360,7 +342,9 @@ impl World {
             self.generation += 1;
             self.announce_stream(self.generation);
         }
-        for index in 0..PIECES_PER_CHUNK {
+        let content = self.content();
+        let size = content.len().div_ceil(PIECES_PER_CHUNK.into());
+        for (index, payload) in (0..).zip(content.chunks(size)) {
             let header = PieceHeader {
                 epoch: self.epoch,
                 seq: self.seq,
@@ -373,7 +357,7 @@ impl World {
                 keyframe: self.chunk.is_multiple_of(CHUNKS_PER_SEGMENT),
             };
             self.seq += 1;
-            let piece = Piece::sign(header, &[0x5a; 600], &self.signer);
+            let piece = Piece::sign(header, payload, &self.signer);
             self.tell_peer(self.source, Input::Publish(piece));
         }
         self.chunk += 1;

@@ -78,14 +78,14 @@ class World {
     await this.tracker.says(/listening on http/);
   }
 
-  async startUploader() {
+  async startUploader(options = []) {
     const key = `${this.scratch}/channel.key`;
     if (!this.key) await this.run('keygen', [program('swarmcast-uploader'), 'keygen', '--key', key]).mayEnd().exit;
     this.key = key;
     this.statsFile = `${this.scratch}/uploader-stats.jsonl`;
     this.uploader = this.run('uploader', [program('swarmcast-uploader'), 'live', '--tracker', this.url, '--name', this.name,
       '--key', key, '--rtmp', '127.0.0.1:1935', '--stream-key', STREAM_KEY, '--udp', '0.0.0.0:4000',
-      '--stats', this.statsFile]);
+      '--stats', this.statsFile, ...options]);
     await this.uploader.says(/encoder address: (rtmp:[^ ,]+)/);
   }
 

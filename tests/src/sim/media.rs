@@ -125,6 +125,7 @@ impl Media {
             bitrate_bps: self.bitrate_bps,
             first_chunk: self.next_chunk,
             first_seq: self.next_seq,
+            private: false,
             mime: "video/mp4; codecs=\"avc1.64001f,mp4a.40.2\"".into(),
             init: Bytes::from_static(&[0x5a; 1_200]),
         };

@@ -25,6 +25,7 @@ impl Programme {
             bitrate_bps: 500_000,
             first_chunk: 0,
             first_seq: 0,
+            private: false,
             mime: "video/mp4".to_owned(),
             init: Bytes::from_static(b"ftypmoov"),
         };
