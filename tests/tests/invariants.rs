@@ -13,7 +13,7 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && name != "dist" && name != "node_modules" {
+        if path.is_dir() && !["dist", "node_modules", "vendor"].contains(&&*name) {
             found.extend(files(&path, endings));
         } else if endings.iter().any(|ending| name.ends_with(ending)) {
             found.push(path);
