@@ -3,7 +3,6 @@
 mod admin;
 mod backup;
 mod channel;
-mod invite;
 mod serve;
 
 use std::io::Write;
@@ -17,12 +16,9 @@ pub(crate) use serve::Serve;
 pub(crate) enum Command {
     /// Serve pages, viewers and broadcasters (the default)
     Serve(Box<Serve>),
-    /// Create hosted channels (those that an encoder publishes to with a stream key), list and remove channels
+    /// Create hosted channels (those that an encoder publishes to with a stream key), list, set and remove channels
     #[command(subcommand)]
     Channel(channel::Channel),
-    /// Let chosen people register channels, with --registration invite
-    #[command(subcommand)]
-    Invite(invite::Invite),
     /// The operator's page at /admin
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -38,7 +34,6 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
     match &loaded.command {
         Command::Serve(serve) => serve::run(serve.config.clone(), loaded),
         Command::Channel(channel) => channel::run(channel),
-        Command::Invite(invite) => invite::run(invite),
         Command::Admin(admin) => admin::run(admin),
         Command::Backup(backup) => backup::run(backup),
     }

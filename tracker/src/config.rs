@@ -81,11 +81,11 @@ impl Config {
         self.registration.unwrap_or(usual)
     }
 
-    /// What an unknown key without an invite may do.
+    /// What an unknown key may do.
     pub(crate) fn right_of_strangers(&self) -> Right {
         match self.registration() {
             Registration::Open => Right::Open,
-            Registration::Invite | Registration::Closed => Right::Closed,
+            Registration::Closed => Right::Closed,
         }
     }
 }
@@ -95,8 +95,6 @@ impl Config {
 pub enum Registration {
     /// Whoever proves a key.
     Open,
-    /// Whoever has an invite, too: see `swarmcast-tracker invite add`.
-    Invite,
     /// The server's owner alone makes channels.
     Closed,
 }

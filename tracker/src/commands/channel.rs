@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use serde_json::json;
-use tracker::{Database, create_hosted, remove_named};
+use serde_json::{Map, Value, json};
+use tracker::channel_settings::ChannelSettings;
+use tracker::{Database, Records, StoreError, create_hosted, remove_named};
 
 #[derive(Subcommand)]
 pub(crate) enum Channel {
@@ -20,6 +22,17 @@ pub(crate) enum Channel {
     },
     /// List the channels
     List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Change what holds for a channel and its viewers; without SETTING, print it. A running server needs no restart
+    Set {
+        /// Its name
+        name: String,
+        /// As viewers_max=100, sharing=off, visibility=unlisted, embed_origins=https://a.example,https://b.example; an
+        /// empty value takes one back
+        #[arg(value_name = "SETTING=VALUE", value_parser = assignment)]
+        changes: Vec<(String, String)>,
         #[command(flatten)]
         place: Place,
     },
@@ -55,9 +68,62 @@ pub(super) fn run(channel: &Channel) -> anyhow::Result<()> {
                 println!("{shown}");
             }
         }
+        Channel::Set { name, changes, place } => {
+            let settings = Database::open(&place.data)?.write(|store| set(store, name, changes))??;
+            println!("{}", serde_json::to_string(&settings)?);
+        }
         Channel::Remove { name, place } => {
             Database::open(&place.data)?.write(|store| remove_named(store, name))?;
         }
     }
     Ok(())
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write SETTING=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Applies the changes, all or none, and returns what holds.
+fn set(
+    store: &dyn Records,
+    name: &str,
+    changes: &[(String, String)],
+) -> Result<anyhow::Result<ChannelSettings>, StoreError> {
+    let channel = store.find(name)?.ok_or_else(|| StoreError::Unknown(name.to_owned()))?;
+    let changed = changed(&channel.settings, changes);
+    if let Ok(settings) = &changed {
+        store.set(channel.id, settings)?;
+    }
+    Ok(changed)
+}
+
+/// The settings with the changes in them, each a text as it stands on a command line.
+fn changed(settings: &ChannelSettings, changes: &[(String, String)]) -> anyhow::Result<ChannelSettings> {
+    let (mut fields, defaults) = (fields(settings)?, fields(&ChannelSettings::default())?);
+    for (key, text) in changes {
+        let default = defaults.get(key).with_context(|| {
+            let known: Vec<_> = defaults.keys().map(String::as_str).collect();
+            format!("there is no setting `{key}`; there are {}", known.join(", "))
+        })?;
+        let value = match default {
+            _ if text.is_empty() => default.clone(),
+            Value::Array(_) => text.split(',').map(|part| Value::from(part.trim())).collect(),
+            Value::Null => Value::from(
+                text.parse::<u32>().with_context(|| format!("`{key}` is a number, not `{text}`"))?,
+            ),
+            _ => Value::from(text.as_str()),
+        };
+        fields.insert(key.clone(), value);
+    }
+    let settings: ChannelSettings = serde_json::from_value(Value::Object(fields))?;
+    settings.check()?;
+    Ok(settings)
+}
+
+fn fields(settings: &ChannelSettings) -> anyhow::Result<Map<String, Value>> {
+    match serde_json::to_value(settings)? {
+        Value::Object(fields) => Ok(fields),
+        other => bail!("settings are an object, not {other}"),
+    }
 }

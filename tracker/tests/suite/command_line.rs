@@ -58,6 +58,34 @@ fn channels_are_added_listed_and_removed() {
 }
 
 #[test]
+fn what_holds_for_a_channel_is_set_all_or_none() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let set = |changes: &[&str]| run(&[&["channel", "set", "club", "--data", path], changes].concat());
+    let held = || -> serde_json::Value { serde_json::from_slice(&set(&[]).stdout).unwrap() };
+    assert!(!set(&["viewers_max=9"]).status.success(), "there is no such channel");
+    assert!(run(&["channel", "add", "club", "--data", path]).status.success());
+    let origins = "embed_origins=https://a.example, https://b.example";
+    assert!(set(&["viewers_max=9", "sharing=off", "title=To the point = here", origins]).status.success());
+    for (wrong, said) in [
+        ("viewer_max=9", "there are category, description, embed_origins,"),
+        ("viewers_max=many", "is a number, not `many`"),
+        ("sharing=maybe", "expected one of `on`, `ask`, `off`"),
+        ("embed_origins=a.example", "must be origins such as `https://example.org`"),
+        ("viewers_max", "write SETTING=VALUE"),
+    ] {
+        let refused = set(&["title=Other", wrong]);
+        let words = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && words.contains(said), "{wrong}: {words}");
+    }
+    assert_eq!((&held()["viewers_max"], &held()["sharing"]), (&9.into(), &"off".into()));
+    assert_eq!(held()["title"], "To the point = here");
+    assert_eq!(held()["embed_origins"], serde_json::json!(["https://a.example", "https://b.example"]));
+    assert!(set(&["viewers_max="]).status.success());
+    assert!(held()["viewers_max"].is_null());
+}
+
+#[test]
 fn a_backup_is_taken_beside_a_running_server_and_never_over_a_file() {
     let data = tempfile::tempdir().unwrap();
     let path = data.path().to_str().unwrap();
