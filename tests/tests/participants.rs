@@ -57,6 +57,7 @@ impl World {
         let (role, secret) = (Role::Viewer, PeerSecret([secret; 16]));
         Participant::start(ParticipantConfig {
             session_url: self.session_url.clone(),
+            authorities: peer::Authorities::OfTheWeb,
             identity: Identity { role, secret, channel: "test".into(), expected: None },
             engine: Config::default(),
             endpoint: endpoint().await,
@@ -72,6 +73,7 @@ async fn broadcast(session_url: String, signer: Signer) {
     let expected = Some(signer.channel());
     let mut participant = Participant::start(ParticipantConfig {
         session_url,
+        authorities: peer::Authorities::OfTheWeb,
         identity: Identity { role: Role::Source, secret, channel: "test".into(), expected },
         engine: Config::default(),
         endpoint: endpoint().await,

@@ -15,6 +15,7 @@ mod assets;
 mod budget;
 mod channel;
 mod config;
+mod connection;
 mod directory;
 mod egress;
 mod figures;
@@ -28,6 +29,7 @@ mod members;
 mod metrics;
 mod opening;
 mod outbox;
+mod ports;
 mod rate;
 mod refusals;
 mod seeing;
@@ -36,10 +38,11 @@ mod session;
 pub mod settings;
 mod shell;
 mod store;
+mod tls;
 mod udp;
 
 pub use admin::AdminToken;
-pub use config::{Config, Limits, NEED_RESTART, Registration};
+pub use config::{Config, Limits, NEED_RESTART, Prefix, Registration, TlsConfig};
 pub use seeing::{LogFormat, MetricsAccess, Seeing, Token};
 pub use server::{Server, ServerError};
 pub use store::settings as channel_settings;
@@ -47,3 +50,4 @@ pub use store::{
     Channel, Database, HostedChannel, NewChannel, Poster, Records, Right, StoreError, StreamKeyId,
     StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named,
 };
+pub use tls::TlsError;

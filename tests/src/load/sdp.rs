@@ -4,7 +4,7 @@
 /// For signal `number`; no two are alike.
 pub fn description(number: u64) -> String {
     format!(
-        "v=0\r\no=- {number} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+        "v=0\r\no=- {number:019} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
          a=extmap-allow-mixed\r\na=msid-semantic: WMS\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
          c=IN IP4 0.0.0.0\r\n\
          a=candidate:2378431953 1 udp 2113937151 8f0f5d5e-3ac1-4a44-9d3b-24b6a5dfe6a1.local 52113 typ host \
