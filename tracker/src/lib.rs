@@ -40,6 +40,7 @@ mod shell;
 mod store;
 mod tls;
 mod udp;
+mod websocket;
 
 pub use admin::AdminToken;
 pub use config::{Config, Limits, NEED_RESTART, Prefix, Registration, TlsConfig};
