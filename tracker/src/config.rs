@@ -13,7 +13,6 @@ use std::path::PathBuf;
 pub use limits::Limits;
 
 use crate::seeing::Seeing;
-use crate::store::Right;
 
 /// Settings of a [`Server`](crate::Server).
 #[derive(Debug, Clone, clap::Args)]
@@ -79,14 +78,6 @@ impl Config {
     pub fn registration(&self) -> Registration {
         let usual = if self.listen.ip().is_loopback() { Registration::Open } else { Registration::Closed };
         self.registration.unwrap_or(usual)
-    }
-
-    /// What an unknown key without an invite may do.
-    pub(crate) fn right_of_strangers(&self) -> Right {
-        match self.registration() {
-            Registration::Open => Right::Open,
-            Registration::Invite | Registration::Closed => Right::Closed,
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use dashmap::mapref::entry::Entry;
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
+use utoipa::ToSchema;
 use wire::ChannelId;
 
 use crate::channel::{ChannelHandle, ChannelTask, ToChannel};
@@ -46,12 +47,38 @@ struct KnownChannel {
 }
 
 /// A channel as the list shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Listed {
+    #[schema(value_type = String)]
     id: ChannelId,
     name: String,
     live: bool,
     viewers: u32,
+    /// What its owner has set, where something is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    category: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    language: String,
+    /// Where its picture is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poster: Option<String>,
+}
+
+impl Listed {
+    fn of(channel: &Channel, viewers: u32) -> Self {
+        Listed {
+            id: channel.id,
+            name: channel.name.clone(),
+            live: true,
+            viewers,
+            title: channel.settings.title.clone(),
+            category: channel.settings.category.clone(),
+            language: channel.settings.language.clone(),
+            poster: channel.poster_address(),
+        }
+    }
 }
 
 impl Directory {
@@ -171,11 +198,18 @@ impl Directory {
             let status = entry.handle.as_ref().filter(|handle| handle.is_open())?.status();
             let viewers = status.viewers();
             let listed = status.is_live() && entry.channel.settings.visibility == Visibility::Public;
-            listed.then(|| Listed { id: *entry.key(), name: entry.channel.name.clone(), live: true, viewers })
+            listed.then(|| Listed::of(&entry.channel, viewers))
         });
         let mut live: Vec<_> = listed.collect();
         live.sort_by(|one, other| one.name.cmp(&other.name));
         live
+    }
+
+    /// Whether a channel is live, and how many watch it.
+    pub(crate) fn status(&self, id: ChannelId) -> (bool, u32) {
+        let known = self.known.channels.get(&id);
+        let handle = known.as_ref().and_then(|known| known.handle.as_ref()).filter(|handle| handle.is_open());
+        handle.map_or((false, 0), |handle| (handle.status().is_live(), handle.status().viewers()))
     }
 
     /// The ways to all channels with a task.

@@ -16,6 +16,7 @@ use axum::{Extension, Json, Router};
 use serde_json::json;
 use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
 
+use crate::api;
 use crate::assets::Assets;
 use crate::machine;
 use crate::metrics::{self, Metrics};
@@ -38,26 +39,31 @@ const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
+/// What every route has at hand.
 #[derive(Clone)]
-struct Site {
-    shell: Arc<Shell>,
+pub(crate) struct Site {
+    pub(crate) shell: Arc<Shell>,
     assets: Assets,
 }
 
 /// All routes.
 pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
+    let counted = Arc::clone(&shell.metrics);
+    let site = Site { shell, assets };
     Router::new()
         .route("/", get(index))
+        .route("/setup", get(setup))
+        .route("/api/docs", get(docs))
         .route("/watch/{name}", get(watch))
         .route("/assets/{*path}", get(asset))
         .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/v1/channels", get(channels))
         .route("/session", get(open_session))
+        .merge(api::router(site.clone()))
         .layer(axum::middleware::map_response(secure))
-        .layer(axum::middleware::map_response_with_state(Arc::clone(&shell.metrics), count_refusal))
-        .with_state(Site { shell, assets })
+        .layer(axum::middleware::map_response_with_state(counted, count_refusal))
+        .with_state(site)
 }
 
 async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
@@ -120,8 +126,12 @@ fn bearer(request: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-async fn channels(State(site): State<Site>) -> Response {
-    uncached(Json(site.shell.directory.live()))
+async fn setup(State(site): State<Site>, request: HeaderMap) -> Response {
+    file(&site.assets, "setup.html", &request)
+}
+
+async fn docs(State(site): State<Site>, request: HeaderMap) -> Response {
+    file(&site.assets, "api.html", &request)
 }
 
 async fn open_session(
@@ -132,6 +142,7 @@ async fn open_session(
 ) -> Response {
     let Site { shell, .. } = site;
     let address = origin(connected, &request);
+    let local = address.is_loopback();
     let Some(address_permit) = shell.addresses.admit(address, &shell.config().limits, machine::instant())
     else {
         return refuse(
@@ -154,13 +165,13 @@ async fn open_session(
         .max_message_size(FRAME_MAX.max(SESSION_TEXT_MAX))
         .max_frame_size(FRAME_MAX.max(SESSION_TEXT_MAX))
         .on_upgrade(move |socket| async move {
-            session::serve(socket, shell).await;
+            session::serve(socket, local, shell).await;
             drop((address_permit, session_permit));
         })
 }
 
 /// Who asks. A proxy on this machine speaks for others, and is believed: nobody else can connect from loopback.
-fn origin(connected: IpAddr, request: &HeaderMap) -> IpAddr {
+pub(crate) fn origin(connected: IpAddr, request: &HeaderMap) -> IpAddr {
     if !connected.is_loopback() {
         return connected;
     }

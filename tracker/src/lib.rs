@@ -10,12 +10,14 @@
 //!   uploader ─ WebSocket ── session ──┘     (one each)  └── relay Swarm
 //! ```
 
+mod api;
 mod assets;
 mod budget;
 mod channel;
 mod config;
 mod directory;
 mod egress;
+mod encoder_settings;
 mod figures;
 mod history;
 mod hosted;
@@ -43,5 +45,5 @@ pub use server::{Server, ServerError};
 pub use store::settings as channel_settings;
 pub use store::{
     Channel, Database, HostedChannel, NewChannel, Poster, Records, Right, StoreError, StreamKeyId,
-    StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named,
+    StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named, setup_link,
 };

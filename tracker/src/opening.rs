@@ -6,11 +6,12 @@ use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Report};
 use wire::{Epoch, PeerId};
 
 use crate::channel::{ChannelHandle, ToChannel};
+use crate::config::Registration;
 use crate::machine;
 use crate::members::Member;
 use crate::refusals::Reason;
 use crate::shell::Shell;
-use crate::store::StoreError;
+use crate::store::{Right, StoreError};
 
 /// Why a session ends, for its peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,10 +69,15 @@ impl Entrance {
 }
 
 /// Lets in whoever sent `first`, or says why not. `nonce` is the session's own.
-pub(crate) async fn admit(first: FromPeer, nonce: &str, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
+pub(crate) async fn admit(
+    first: FromPeer,
+    nonce: &str,
+    local: bool,
+    shell: &Arc<Shell>,
+) -> Result<Entrance, Refused> {
     match first {
         FromPeer::Join(join) => admit_viewer(join, shell).await,
-        FromPeer::Announce(announce) => admit_source(announce, nonce, shell).await,
+        FromPeer::Announce(announce) => admit_source(announce, nonce, local, shell).await,
         _ => Err(Refused::new(Refusal::BadMessage, "A session begins with `join` or `announce`.")),
     }
 }
@@ -92,7 +98,12 @@ async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refuse
     Ok(Entrance { channel: shell.directory.open(&channel, shell), peer: join.secret.peer(), role })
 }
 
-async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
+async fn admit_source(
+    announce: Announce,
+    nonce: &str,
+    local: bool,
+    shell: &Arc<Shell>,
+) -> Result<Entrance, Refused> {
     check_version(announce.version)?;
     let Announce { channel, name, secret, proof, delegation, epoch, .. } = announce;
     let now_s = machine::unix_ms() / 1000;
@@ -101,7 +112,9 @@ async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Re
                        with one that the channel's owner lets sign for a time that is not over.";
         Refused::new(Refusal::BadProof, message)
     })?;
-    let right = shell.config().right_of_strangers();
+    // From elsewhere a free name is claimed first, with work or an invite; programs on this machine need not.
+    let open = local && delegation.is_none() && shell.config().registration() == Registration::Open;
+    let right = if open { Right::Open } else { Right::Closed };
     let registered = shell.directory.register(channel, &name, right).await;
     let registered = registered.map_err(|error| explain(error, &name))?;
     let handle = shell.directory.open(&registered, shell);
@@ -124,9 +137,10 @@ fn explain(error: StoreError, name: &str) -> Refused {
             let message = format!("The name `{name}` belongs to another key. Choose another name.");
             Refused::new(Refusal::NameTaken, message)
         }
+        StoreError::Rotated(_) => Refused::new(Refusal::NameTaken, format!("For this server {error}.")),
         StoreError::Closed => {
-            let message = "This server does not register channels by itself. Its owner can create one with \
-                           `swarmcast-tracker channel add NAME`, or start it with `--registration open`.";
+            let message = "No channel of this name is registered. Claim it with `swarmcast-uploader channel claim`; \
+                           where registration is by invite or closed, the server's owner has to help.";
             Refused::new(Refusal::RegistrationClosed, message)
         }
         StoreError::Full(_) => {

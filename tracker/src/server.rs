@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
+use crate::api::Api;
 use crate::assets::Assets;
 use crate::channel::ToChannel;
 use crate::config::{Config, Limits};
@@ -136,6 +137,7 @@ impl Server {
             directory: Directory::new(store.clone()),
             store,
             addresses: Addresses::new(),
+            api: Api::new(),
             egress: Arc::new(Egress::open(&config)),
             metrics: Arc::new(Metrics::new(config.seeing.metrics_channels_max)),
             history: History::default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::api::Api;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::egress::Egress;
@@ -21,6 +22,7 @@ pub(crate) struct Shell {
     pub(crate) directory: Directory,
     pub(crate) store: Store,
     pub(crate) addresses: Addresses,
+    pub(crate) api: Api,
     /// What the relay may send.
     pub(crate) egress: Arc<Egress>,
     pub(crate) metrics: Arc<Metrics>,

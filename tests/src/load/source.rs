@@ -39,6 +39,7 @@ pub async fn go_live(address: SocketAddr) -> Result<JoinHandle<()>> {
         name: CHANNEL.to_owned(),
         secret: signer.peer_secret(),
         proof: signer.announce(&nonce),
+        delegation: None,
         epoch: Some(epoch),
     });
     socket.send(Message::text(announce.to_text())).await?;
