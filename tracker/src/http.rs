@@ -21,6 +21,7 @@ use crate::assets::Assets;
 use crate::machine;
 use crate::metrics::{self, Metrics};
 use crate::refusals::{Door, Reason};
+use crate::relays;
 use crate::seeing::MetricsAccess;
 use crate::session;
 use crate::shell::Shell;
@@ -59,6 +60,7 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/channels", get(channels))
         .route("/session", get(open_session))
+        .route("/relay", get(open_relay))
         .route("/admin", get(admin_page))
         .with_state(Site { shell: Arc::clone(&shell), assets })
         .merge(admin::routes().with_state(Arc::clone(&shell)))
@@ -181,6 +183,31 @@ async fn open_session(
             session::serve(socket, shell).await;
             drop((address_permit, session_permit));
         })
+}
+
+/// The door for relays elsewhere. There is none without a secret.
+async fn open_relay(
+    State(Site { shell, .. }): State<Site>,
+    Extension(PeerAddress(connected)): Extension<PeerAddress>,
+    request: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Some(secret) = shell.config().relay_secret.clone() else {
+        return (StatusCode::NOT_FOUND, "This server takes no relays: it has no --relay-secret.\n")
+            .into_response();
+    };
+    let address = origin(connected, &request);
+    let Some(permit) = shell.addresses.admit(address, &shell.config().limits, machine::instant()) else {
+        return refuse(
+            Reason::AddressBusy,
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many sessions from this address.\n",
+        );
+    };
+    upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX).on_upgrade(move |socket| async move {
+        relays::serve(socket, secret, &shell).await;
+        drop(permit);
+    })
 }
 
 /// Who asks. A proxy on this machine speaks for others, and is believed: nobody else can connect from loopback.

@@ -33,6 +33,7 @@ use crate::machine::{Clock, Disk};
 use crate::metrics::Metrics;
 use crate::rate::Addresses;
 use crate::refusals::{Door, Reason};
+use crate::relays::Relays;
 use crate::shell::Shell;
 use crate::store::{Store, StoreError};
 use crate::udp;
@@ -138,6 +139,7 @@ impl Server {
             directory: Directory::new(store.clone()),
             store,
             addresses: Addresses::new(),
+            relays: Relays::default(),
             egress: Arc::new(Egress::open(&config)),
             metrics: Arc::new(Metrics::new(config.seeing.metrics_channels_max)),
             admin: admin::Door::default(),

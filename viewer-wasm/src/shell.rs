@@ -103,7 +103,7 @@ impl Shell {
                 self.tell(Input::SessionOpened);
             }
             SessionEvent::Text(text) => match FromTracker::parse(&text) {
-                Ok(message) => self.on_told(message),
+                Ok(message) => self.on_told(message, &text),
                 Err(error) => complain(&format!("a message of the tracker makes no sense: {error}")),
             },
             SessionEvent::Frame(bytes) => self.tell(Input::Frame { peer: PeerId::RELAY, bytes }),
@@ -115,14 +115,12 @@ impl Shell {
         }
     }
 
-    fn on_told(&mut self, message: FromTracker) {
+    fn on_told(&mut self, message: FromTracker, text: &str) {
         match &message {
             FromTracker::Welcome(welcome) => {
                 self.refusal = None;
                 self.session.welcomed();
-                if let Some(host) = &self.host {
-                    self.links.use_stun(host, welcome.stun_port);
-                }
+                self.links.use_servers(self.host.as_deref(), welcome.stun_port, text);
             }
             FromTracker::Refused { code, message } => {
                 self.refusal = Some(message.clone());
