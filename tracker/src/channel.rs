@@ -205,7 +205,7 @@ impl ChannelTask {
         let now = self.shell.clock.now();
         match message {
             ToChannel::Join { peer, member, sharing, known, rules, asked } => {
-                if !self.has_place(peer, rules) {
+                if !self.has_place(peer, rules) && !self.shell.relays.knows(peer) {
                     self.ledger.refused(Reason::ChannelFull);
                     return member.refuse(Refusal::Busy, FULL);
                 }
