@@ -5,12 +5,13 @@ import { element } from './elements.js';
 
 const HEIGHT_PX = 150;
 const HOUR_S = 3600;
+const WHOLE_NUMBERS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 100_000];
 
 const CHARTS = [
-  { title: 'Viewers', series: [['', 'viewers', '#2f6fed']], format: (value) => Math.round(value).toLocaleString('en') },
+  { title: 'Viewers', series: [['', 'viewers', '#2f6fed']], format: count, steps: WHOLE_NUMBERS },
   { title: 'From viewers', series: [['', 'offload', '#1d9a63']], format: (value) => `${Math.round(value * 100)} %`, range: [0, 1] },
   { title: 'Carried', series: [['by viewers', 'viewers_bps', '#1d9a63'], ['by the relay', 'relay_bps', '#d98324']], format: megabits },
-  { title: 'Refusals', series: [['', 'refusals', '#d92f24']], format: (value) => Math.round(value).toLocaleString('en') },
+  { title: 'Refusals', series: [['', 'refusals', '#d92f24']], format: count, steps: WHOLE_NUMBERS },
 ];
 
 let charts = null;
@@ -21,7 +22,7 @@ export function drawCharts(place, samples, everySeconds) {
   for (const chart of charts) chart.draw(samples, everySeconds);
 }
 
-function begin(place, { title, series, format, range }) {
+function begin(place, { title, series, format, range, steps }) {
   const names = series.filter(([name]) => name).map(([name, , colour]) => {
     const swatch = element('i', {});
     swatch.style.setProperty('--series', colour);
@@ -37,7 +38,7 @@ function begin(place, { title, series, format, range }) {
     legend: { show: false },
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: range ?? ((_, low, high) => [0, Math.max(high * 1.15, 1)]) } },
-    axes: [axis({ space: 70 }), axis({ size: 62, space: 34, values: (_, ticks) => ticks.map(format) })],
+    axes: [axis({ space: 70, values: times }), axis({ size: 62, space: 34, incrs: steps, values: (_, ticks) => ticks.map(format) })],
     series: [{}, ...series.map(([, , colour]) => ({
       stroke: colour, width: 2, fill: series.length === 1 ? `${colour}1f` : undefined, points: { show: false }, spanGaps: false,
     }))],
@@ -63,6 +64,16 @@ function begin(place, { title, series, format, range }) {
 function axis(options) {
   const colour = (name) => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   return { stroke: colour('--quiet'), font: '12px system-ui', grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, ...options };
+}
+
+/** With seconds only where the ticks are closer than a minute. */
+function times(_, ticks) {
+  const close = ticks.length > 1 && ticks[1] - ticks[0] < 60;
+  return ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString('en-GB', { timeStyle: close ? 'medium' : 'short' }));
+}
+
+function count(value) {
+  return value.toLocaleString('en');
 }
 
 function megabits(bps) {

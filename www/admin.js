@@ -80,7 +80,7 @@ function row(channel) {
   return element('tr', { className: channel.id === chosen?.id ? 'chosen' : '' },
     element('td', {}, pick, ...badge),
     element('td', { className: 'number' }, channel.viewers.toLocaleString('en')),
-    element('td', { className: 'number' }, channel.offload === null ? '–' : percent(channel.offload)),
+    element('td', { className: 'number' }, channel.offload === null || channel.viewers === 0 ? '–' : percent(channel.offload)),
     element('td', {}, ...encoder(channel.encoder)));
 }
 
@@ -105,6 +105,8 @@ async function showSwarm() {
   if (!answer.ok) return void (page.swarm.hidden = true);
   const swarm = await answer.json();
   setText(page['swarm-title'], `The swarm of ${channel.name}`);
+  page.picture.hidden = page.legend.hidden = swarm.viewers === 0;
+  if (swarm.viewers === 0) return void setText(page['swarm-summary'], 'Nobody is watching just now.');
   const shown = swarm.viewers > swarm.peers.length ? `, ${swarm.peers.length} of them shown` : '';
   const passing = swarm.peers.filter((peer) => peer.sharing).length;
   setText(page['swarm-summary'], `${swarm.viewers.toLocaleString('en')} watching${shown}; ${passing} pass it on. A line is a stripe, in the direction away from the source.`);

@@ -41,7 +41,7 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 [data-pictured="true"] .curtain { background: #0b0e1266; }
 [data-state="live"][data-pictured="true"] .curtain { opacity: 0; }
 .spinner { width: 30px; height: 30px; border-radius: 50%; border: 3px solid #ffffff2b; border-top-color: #fff; animation: turn 1s linear infinite; }
-[data-state="offline"] .spinner, [data-state="unsupported"] .spinner, [data-state="failed"] .spinner { display: none; }
+[data-state="offline"] .spinner, [data-state="locked"] .spinner, [data-state="lapsed"] .spinner, [data-state="unsupported"] .spinner, [data-state="failed"] .spinner { display: none; }
 @keyframes turn { to { transform: rotate(1turn); } }
 
 .unmute { position: absolute; top: 14px; left: 14px; display: flex; gap: 8px; align-items: center; padding: 9px 16px 9px 12px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }

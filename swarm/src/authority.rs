@@ -1,5 +1,5 @@
-//! Whose signature counts, and what a private channel's key opens. Signatures: the channel's own key always, a delegate's for as long as its delegation lasts. Which of the
-//! two signs is said, and proven, by the stream header of a piece's generation.
+//! Whose signature counts: the channel's own key always, a delegate's for as long as its delegation lasts. Which of the
+//! two signs is said, and proven, by the stream header of a piece's generation. And what a private channel's key opens.
 
 use bytes::Bytes;
 use wire::session::FromPeer;

@@ -26,7 +26,6 @@ scenario('a private channel is seen with its key and is words without', async (w
   await world.startUploader(['--private']);
   const [, link] = await world.uploader.says(/watch page: (\S+)/);
   await world.startEncoder();
-  await world.goesLive();
   const { pathname, hash } = new URL(link);
   assert.match(hash, /^#key=[\w-]{43}&secret=[\w-]{43}$/);
   const secret = hash.split('secret=')[1];
@@ -35,6 +34,7 @@ scenario('a private channel is seen with its key and is words without', async (w
   await friend.firstFrame();
   await friend.sees('the picture');
   assert.equal(await friend.state(), 'live');
+  assert.deepEqual(await world.channels(), [], 'it is not in the list');
 
   const links = { 'Ben, who has no key': hash.split('&')[0], 'Chloe, who has another': hash.replace(secret, 'A'.repeat(43)) };
   for (const [name, fragment] of Object.entries(links)) {

@@ -68,6 +68,8 @@ pub(crate) struct ChannelHandle {
 #[derive(Debug, Default)]
 pub(crate) struct Status {
     live: AtomicBool,
+    /// What is on the air can only be seen by who has the whole link.
+    private: AtomicBool,
     viewers: AtomicU32,
 }
 
@@ -101,6 +103,10 @@ impl ChannelHandle {
 impl Status {
     pub(crate) fn is_live(&self) -> bool {
         self.live.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_private(&self) -> bool {
+        self.private.load(Ordering::Relaxed)
     }
 
     pub(crate) fn viewers(&self) -> u32 {
@@ -322,9 +328,7 @@ impl ChannelTask {
         let now = self.shell.clock.now();
         self.relay.handle(now, Input::Wake);
         self.roster.wake(now);
-        if now >= self.relaying.review_at {
-            self.review_share(now);
-        }
+        self.review_share_if_due(now);
     }
 
     /// Carries out what the cores have decided, until they have no more to say.
@@ -361,6 +365,7 @@ impl ChannelTask {
             }
             Output::Stream(header) => {
                 self.roster.set_stream(now, header.stripes, header.bitrate_bps);
+                self.status.private.store(header.private, Ordering::Relaxed);
                 self.go_live(header.epoch);
             }
             Output::CloseLink { peer } => {

@@ -167,12 +167,13 @@ impl Directory {
         }
     }
 
-    /// What is live and public, by name.
+    /// What is live and public, by name. A private broadcast is for those who were sent its link.
     pub(crate) fn live(&self) -> Vec<Listed> {
         let listed = self.known.channels.iter().filter_map(|entry| {
             let status = entry.handle.as_ref().filter(|handle| handle.is_open())?.status();
             let viewers = status.viewers();
-            let listed = status.is_live() && entry.channel.settings.visibility == Visibility::Public;
+            let public = entry.channel.settings.visibility == Visibility::Public && !status.is_private();
+            let listed = status.is_live() && public;
             listed.then(|| Listed { id: *entry.key(), name: entry.channel.name.clone(), live: true, viewers })
         });
         let mut live: Vec<_> = listed.collect();

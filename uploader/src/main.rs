@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -13,11 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use uploader::ingest::{self, Admission, IngestConfig, OneKey};
 use uploader::{Broadcast, BroadcastConfig, Counters, key};
-use wire::limits::DELEGATION_MAX_S;
 use wire::session::is_name;
-use wire::{DelegateId, Delegation};
-
-const DAY_S: u64 = 86_400;
 
 /// Broadcast live video from your own connection: viewers pass it on to each other.
 ///
@@ -38,24 +34,8 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "channel.key")]
         key: PathBuf,
     },
-    /// Let another key sign your broadcasts for a while: a server's, so that you can stream to it and keep your own key
-    /// to yourself. Prints the delegation for the server. Nothing takes it back before its time is over.
-    Delegate(Delegate),
     /// Wait for an encoder and broadcast what it sends.
     Live(Live),
-}
-
-#[derive(clap::Args)]
-struct Delegate {
-    /// Your channel's key.
-    #[arg(long, value_name = "FILE", default_value = "channel.key")]
-    key: PathBuf,
-    /// The key that shall sign, as the server names it.
-    #[arg(long, value_name = "KEY")]
-    to: DelegateId,
-    /// For how long.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=DELEGATION_MAX_S / DAY_S))]
-    days: u64,
 }
 
 #[derive(clap::Args)]
@@ -97,7 +77,6 @@ async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Arguments::parse().command {
         Command::Keygen { key } => keygen(&key),
-        Command::Delegate(delegate) => delegation(&delegate),
         Command::Live(live) => broadcast(live).await,
     }
 }
@@ -106,15 +85,6 @@ fn keygen(path: &Path) -> Result<()> {
     let signer = key::generate(path)?;
     println!("key: {}", path.display());
     println!("channel: {}", signer.channel());
-    Ok(())
-}
-
-fn delegation(delegate: &Delegate) -> Result<()> {
-    let owner = key::load(&delegate.key)?;
-    let now_s =
-        SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is wrong")?.as_secs();
-    let delegation = Delegation::sign(&owner, delegate.to, now_s, now_s + delegate.days * DAY_S)?;
-    println!("{delegation}");
     Ok(())
 }
 

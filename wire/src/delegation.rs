@@ -32,7 +32,7 @@ pub enum DelegationError {
     #[error("a delegation begins before it ends, and lasts for {} days at most", DELEGATION_MAX_S / 86_400)]
     Validity,
     /// The text is none.
-    #[error("not a delegation: it is 192 characters long, as `swarmcast-uploader delegate` prints it")]
+    #[error("not a delegation: its text is 192 characters of base64url")]
     Malformed,
     /// A delegate cannot delegate.
     #[error("only the channel's own key can delegate")]

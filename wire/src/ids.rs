@@ -141,6 +141,8 @@ macro_rules! key_as_text {
         }
     };
 }
+pub(crate) use key_as_text;
+
 key_as_text!(ChannelId, "channel id");
 key_as_text!(DelegateId, "signing key");
 

@@ -13,7 +13,8 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
 use sha2::{Digest, Sha256};
 
-use crate::{ChannelId, IdError, StreamHeader};
+use crate::ids::{IdError, key_as_text};
+use crate::{ChannelId, StreamHeader};
 
 /// Bytes of a generation's salt.
 pub const SALT_LENGTH: usize = 16;
@@ -129,12 +130,6 @@ fn nonce(kind: u8, number: u32) -> [u8; 12] {
     nonce
 }
 
-impl fmt::Display for MediaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Base64UrlUnpadded::encode_string(&self.0))
-    }
-}
-
 impl fmt::Debug for MediaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MediaKey")
@@ -147,16 +142,7 @@ impl fmt::Debug for Seal {
     }
 }
 
-impl FromStr for MediaKey {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let mut key = [0; 32];
-        match Base64UrlUnpadded::decode(text, &mut key) {
-            Ok(bytes) if bytes.len() == 32 => Ok(MediaKey(key)),
-            _ => Err(IdError("media key")),
-        }
-    }
-}
+key_as_text!(MediaKey, "media key");
 
 #[cfg(test)]
 mod tests {

@@ -40,8 +40,12 @@ impl Relaying {
 }
 
 impl ChannelTask {
-    /// Asks for what the channel could use, and gives the engine what it gets.
-    pub(super) fn review_share(&mut self, now: Timestamp) {
+    /// Asks for what the channel could use, and gives the engine what it gets. Never sooner than due, however many
+    /// come: each time some who are fed beyond the share are let go.
+    pub(super) fn review_share_if_due(&mut self, now: Timestamp) {
+        if now < self.relaying.review_at {
+            return;
+        }
         self.relaying.review_at = now + COUNT_EVERY;
         let share = self.shell.egress.share(self.channel, self.relay.wanted_egress_bps());
         self.relay.limit_egress(share.max_bps, share.takes_on);
@@ -50,7 +54,7 @@ impl ChannelTask {
 
     /// Why a viewer that only the relay can feed is not let in; `None`: it is.
     pub(super) fn cannot_feed(&mut self, now: Timestamp, sharing: bool) -> Option<&'static str> {
-        self.review_share(now);
+        self.review_share_if_due(now);
         let alone = !sharing && self.live.is_some();
         (alone && !self.relay.has_room_for_viewer()).then(|| self.shell.egress.why_not())
     }

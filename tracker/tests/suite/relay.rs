@@ -202,6 +202,18 @@ async fn turned_away(tracker: &Tracker, secret: u8) -> Option<String> {
     }
 }
 
+/// A broadcast of which one viewer has got the first segment.
+async fn watched(tracker: &Tracker) -> (Session, Programme, Session) {
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let mut programme = programme();
+    programme.start(&mut source).await;
+    programme.play(&mut source, 12).await;
+    let (mut viewer, _) = tracker.viewer("demo", 2).await;
+    subscribe(&mut viewer).await;
+    watch(&mut viewer, 11).await;
+    (source, programme, viewer)
+}
+
 #[tokio::test]
 async fn a_spent_month_is_said_in_words_and_not_forgotten_by_a_restart() {
     let data = tempfile::tempdir().unwrap();
@@ -212,13 +224,7 @@ async fn a_spent_month_is_said_in_words_and_not_forgotten_by_a_restart() {
         })
     };
     let tracker = start().await;
-    let (mut source, _) = tracker.source("demo", 1, None).await;
-    let mut programme = programme();
-    programme.start(&mut source).await;
-    programme.play(&mut source, 12).await;
-    let (mut viewer, _) = tracker.viewer("demo", 2).await;
-    subscribe(&mut viewer).await;
-    watch(&mut viewer, 11).await;
+    let (_source, mut programme, mut viewer) = watched(&tracker).await;
     // The relay's account is brought up to date once a second; then it ends what it gives.
     while !matches!(viewer.frame().await, Frame::Refuse { .. }) {}
     let message = turned_away(&tracker, 3).await.expect("nothing left for another");
@@ -236,13 +242,7 @@ async fn a_spent_month_is_said_in_words_and_not_forgotten_by_a_restart() {
 async fn a_full_line_takes_nobody_on_while_those_before_watch_on() {
     // Room for one viewer of 0.5 Mb/s, and the reserve for those who watch.
     let tracker = Tracker::start_with(|config| config.relay_egress_bps = Some(1_000_000)).await;
-    let (mut source, _) = tracker.source("demo", 1, None).await;
-    let mut programme = programme();
-    programme.start(&mut source).await;
-    programme.play(&mut source, 12).await;
-    let (mut viewer, _) = tracker.viewer("demo", 2).await;
-    subscribe(&mut viewer).await;
-    watch(&mut viewer, 11).await;
+    let (mut source, mut programme, mut viewer) = watched(&tracker).await;
     let message = turned_away(&tracker, 3).await.expect("no room for another");
     assert!(message.contains("at the moment"), "{message}");
     programme.play(&mut source, 5).await;
