@@ -149,6 +149,8 @@ pub(crate) struct Playhead {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offline {
     pub(crate) ended: bool,
+    /// That was said while it was watched here.
+    pub(crate) seen: bool,
     pub(crate) since: Timestamp,
 }
 
@@ -293,6 +295,7 @@ impl Swarm {
         match (self.session, self.offline) {
             (Session::Welcomed, None) if self.locked => Phase::Locked,
             (Session::Welcomed, None) if self.has_lapsed(now) => Phase::Lapsed,
+            (_, Some(offline)) if offline.ended && offline.seen => Phase::Ended,
             (_, Some(offline)) if offline.ended || now.since(offline.since) > RETURN_WITHIN => Phase::Offline,
             (_, Some(_)) if self.assembly.delivered > 0 => Phase::Reconnecting,
             (_, Some(_)) => Phase::Offline,

@@ -251,6 +251,8 @@ pub enum Phase {
     Lapsed,
     /// The channel is private, and the key that would open it is missing, or another: nothing is asked for.
     Locked,
+    /// What was watched here has come to its end.
+    Ended,
     /// The channel is not live.
     Offline,
 }

@@ -1,7 +1,8 @@
 //! Where a viewer's playhead belongs, and how it gets there: all viewers aim at the same lag behind capture.
 //!
-//! Small errors are worked off by playing up to 5 % faster or slower, which nobody hears; large ones by a jump. The
-//! shell reads the media element, asks [`Playout::steer`] and does what it says.
+//! Small errors are worked off by playing up to 5 % faster or slower, which nobody hears; large ones by a jump. A viewer
+//! who has gone back, or who pressed pause, is left where they are until they come back to the edge. The shell reads the
+//! media element, asks [`Playout::steer`] and does what it says.
 
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use crate::Timestamp;
 
 /// Media before a gap with which a browser may stand still for good: a few frames, at ten a second.
 const STANDS_BEFORE_END_MS: i64 = 400;
+
+/// A playhead that is found further back than this was moved by the viewer: media elements only ever run forward.
+const MOVED_BACK_MS: i64 = 200;
 
 /// How a playhead is steered. Times are milliseconds of media.
 #[derive(Debug, Clone)]
@@ -25,8 +29,9 @@ pub struct PlayoutConfig {
     pub jump_behind_ms: i64,
     /// Least media ahead of the playhead to start with, or to go on after a stall.
     pub start_ahead_ms: i64,
-    /// Media kept behind the playhead, for those who want to look back.
-    pub keep_behind_ms: i64,
+    /// Media kept, counted back from the newest: a minute for those who want to look back, and what a browser removes
+    /// beyond what it is asked to, up to the next keyframe.
+    pub keep_ms: i64,
     /// A picture that has not moved for this long, though it should, is a stall.
     pub stall_after: Duration,
 }
@@ -40,7 +45,7 @@ impl Default for PlayoutConfig {
             rate_span: 0.05,
             jump_behind_ms: 1200,
             start_ahead_ms: 120,
-            keep_behind_ms: 20_000,
+            keep_ms: 65_000,
             stall_after: Duration::from_millis(150),
         }
     }
@@ -83,12 +88,22 @@ pub struct Playout {
     /// Position last seen to change, and when.
     moved: Option<(i64, Timestamp)>,
     started: bool,
+    place: Place,
+}
+
+/// Where the viewer wants to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the common lag.
+    Edge,
+    /// Where they paused, or went back to.
+    Back,
 }
 
 impl Playout {
     /// A playhead that has not started.
     pub fn new(config: PlayoutConfig) -> Self {
-        Playout { config, moved: None, started: false }
+        Playout { config, moved: None, started: false, place: Place::Edge }
     }
 
     /// Another timeline begins: the playhead starts anew.
@@ -101,17 +116,44 @@ impl Playout {
         self.config.target_lag_ms
     }
 
+    /// Whether the playhead is kept at the common lag, and not where the viewer left it.
+    pub fn follows(&self) -> bool {
+        self.place == Place::Edge
+    }
+
+    /// The viewer wants to be at the common lag again.
+    pub fn follow(&mut self) {
+        self.place = Place::Edge;
+    }
+
     /// Decides for what is shown at this moment.
     pub fn steer(&mut self, view: View<'_>) -> Steer {
+        self.find_place(&view);
         let stalled = self.stalled(&view);
-        let remove_before_ms = view.position_ms - self.config.keep_behind_ms;
+        let newest_ms = view.buffered.last().map_or(view.position_ms, |range| range.1);
+        let remove_before_ms = newest_ms - self.config.keep_ms;
         let seek_ms = if view.paused { None } else { self.jump(&view, stalled) };
         if let Some(to) = seek_ms {
             self.moved = Some((to, view.now));
             self.started = true;
         }
-        let rate = if view.paused || view.hidden || seek_ms.is_some() { 1.0 } else { self.rate(&view) };
+        let steered = self.follows() && !view.paused && !view.hidden && seek_ms.is_none();
+        let rate = if steered { self.rate(&view) } else { 1.0 };
         Steer { rate, seek_ms, remove_before_ms, stalled: stalled && !view.paused }
+    }
+
+    /// Notices a viewer who goes back, and one who is near the edge again. A pause of a page out of sight is the browser's.
+    fn find_place(&mut self, view: &View<'_>) {
+        if !self.started {
+            return;
+        }
+        let moved_back = self.moved.is_some_and(|(last, _)| view.position_ms < last - MOVED_BACK_MS);
+        let far_behind = self.behind(view) > self.config.jump_behind_ms;
+        if !far_behind {
+            self.place = Place::Edge;
+        } else if moved_back || view.paused && !view.hidden {
+            self.place = Place::Back;
+        }
     }
 
     fn stalled(&mut self, view: &View<'_>) -> bool {
@@ -141,19 +183,28 @@ impl Playout {
         // A decoder that reorders frames stands still before the last of them.
         let spent_ms = if stalled { STANDS_BEFORE_END_MS } else { 40 };
         let exhausted = current.is_none_or(|range| range.1 - view.position_ms < spent_ms);
+        if !self.follows() {
+            let ahead = view.buffered.iter().filter(playable).find(|range| range.0 > view.position_ms);
+            return ahead.filter(|_| exhausted && (stalled || current.is_none())).map(|range| range.0);
+        }
         if exhausted && (stalled || current.is_none()) && newest.0 > view.position_ms {
             return Some(best);
         }
         if current.is_none() && newest.1 < view.position_ms {
             return Some(best);
         }
-        let behind = target - view.position_ms;
-        (behind > self.config.jump_behind_ms && best - view.position_ms > self.config.jump_behind_ms / 2)
+        (self.behind(view) > self.config.jump_behind_ms
+            && best - view.position_ms > self.config.jump_behind_ms / 2)
             .then_some(best)
     }
 
+    /// Milliseconds behind the common lag.
+    fn behind(&self, view: &View<'_>) -> i64 {
+        view.live_ms - self.config.target_lag_ms - view.position_ms
+    }
+
     fn rate(&self, view: &View<'_>) -> f64 {
-        let behind = view.live_ms - self.config.target_lag_ms - view.position_ms;
+        let behind = self.behind(view);
         if behind.abs() <= self.config.dead_band_ms {
             return 1.0;
         }
@@ -231,17 +282,72 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_no_stall_and_is_not_jumped() {
+    fn a_pause_is_no_stall_and_play_goes_on_where_it_stopped() {
         let mut playout = started(8_500, 10_000);
         let paused = View { paused: true, ..view(30_000, 8_500, &[(0, 30_000)]) };
         let steer = playout.steer(paused);
         assert_eq!((steer.stalled, steer.seek_ms), (false, None));
+        let steer = playout.steer(view(30_100, 8_500, &[(0, 30_000)]));
+        assert_eq!((steer.rate, steer.seek_ms), (1.0, None));
+    }
+
+    #[test]
+    fn after_a_short_pause_the_common_lag_is_caught_up_with() {
+        let mut playout = started(8_500, 10_000);
+        playout.steer(View { paused: true, ..view(11_000, 8_500, &[(0, 11_000)]) });
+        let steer = playout.steer(view(11_050, 8_500, &[(0, 11_000)]));
+        assert_eq!((steer.rate, steer.seek_ms), (1.05, None));
+    }
+
+    #[test]
+    fn a_pause_of_a_page_out_of_sight_is_the_browsers_and_ends_at_the_edge() {
+        let mut playout = started(8_500, 10_000);
+        playout.steer(View { paused: true, hidden: true, ..view(30_000, 8_500, &[(0, 30_000)]) });
         assert_eq!(playout.steer(view(30_100, 8_500, &[(0, 30_000)])).seek_ms, Some(28_600));
     }
 
     #[test]
-    fn old_media_may_go() {
+    fn a_viewer_who_has_gone_back_is_left_there_until_they_ask_for_the_edge() {
+        let mut playout = started(58_500, 60_000);
+        for played_ms in [0, 200, 20_000] {
+            let now_ms = 60_200 + played_ms;
+            let steer = playout.steer(view(now_ms, 30_000 + played_ms as i64, &[(0, now_ms as i64)]));
+            assert_eq!((steer.rate, steer.seek_ms, playout.follows()), (1.0, None, false));
+        }
+        playout.follow();
+        assert_eq!(playout.steer(view(80_400, 50_200, &[(0, 80_400)])).seek_ms, Some(78_900));
+        assert!(playout.follows());
+    }
+
+    #[test]
+    fn a_viewer_who_comes_near_the_edge_by_hand_follows_it_again() {
+        let mut playout = started(58_500, 60_000);
+        playout.steer(view(60_200, 30_000, &[(0, 60_000)]));
+        let steer = playout.steer(view(60_400, 58_000, &[(0, 60_000)]));
+        assert_eq!((steer.rate, steer.seek_ms, playout.follows()), (1.05, None, true));
+    }
+
+    #[test]
+    fn a_viewer_who_has_gone_back_is_taken_over_a_gap_and_no_further() {
+        let mut playout = started(58_500, 60_000);
+        let buffered = [(0, 31_000), (33_000, 60_200)];
+        playout.steer(view(60_200, 30_000, &buffered));
+        playout.steer(view(61_180, 30_980, &buffered));
+        assert_eq!(playout.steer(view(61_400, 30_980, &buffered)).seek_ms, Some(33_000));
+        assert!(!playout.follows());
+    }
+
+    #[test]
+    fn who_pauses_for_longer_than_media_is_kept_goes_on_at_the_oldest() {
+        let mut playout = started(8_500, 10_000);
+        playout.steer(View { paused: true, ..view(100_000, 8_500, &[(35_000, 100_000)]) });
+        assert_eq!(playout.steer(view(100_100, 8_500, &[(35_000, 100_000)])).seek_ms, Some(35_000));
+    }
+
+    #[test]
+    fn what_is_older_than_a_minute_may_go_wherever_the_playhead_is() {
         let mut playout = started(98_500, 100_000);
-        assert_eq!(playout.steer(view(100_100, 98_600, &[(0, 100_000)])).remove_before_ms, 78_600);
+        assert_eq!(playout.steer(view(100_100, 98_600, &[(0, 100_000)])).remove_before_ms, 35_000);
+        assert_eq!(playout.steer(view(100_300, 50_000, &[(0, 100_200)])).remove_before_ms, 35_200);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wire::{Frame, PeerId};
 
-use crate::engine::{Swarm, TICK};
+use crate::engine::{Playhead, Swarm, TICK};
 use crate::neighbor::Neighbor;
 use crate::store::WINDOW_PIECES;
 use crate::table::Table;
@@ -15,6 +15,9 @@ const OUTSTANDING_MAX: usize = 16;
 
 /// A neighbor that was asked in vain twice is not asked a third time: then it is the relay's turn.
 const NEIGHBORS_ASKED_MAX: u8 = 2;
+
+/// A playhead further behind the common lag than this is there by the viewer's wish.
+const BEHIND_MAX_MS: i64 = 2_000;
 
 /// The relay is asked again after this long: its answer may sit in a full socket.
 const RELAY_AGAIN: Duration = Duration::from_millis(600);
@@ -166,7 +169,7 @@ impl Swarm {
         };
         let Some(epoch) = self.epoch else { return };
         let (neighbors, store) = (&self.neighbors, &self.store);
-        let playhead = self.playhead;
+        let shown_ms = self.playhead.map(|playhead| self.shown_ms(now, playhead));
         let holder = |seq: u32, but: Option<PeerId>| {
             let fit = |n: &&Neighbor| {
                 n.role == Role::Viewer
@@ -176,11 +179,8 @@ impl Swarm {
             };
             neighbors.values().filter(fit).min_by_key(|n| (n.outstanding, n.rtt)).map(|n| n.peer)
         };
-        let time_left = |seq: u32| {
-            let playhead = playhead?;
-            let shown_ms = u64::from(playhead.media_ms) + now.since(playhead.at).as_millis() as u64;
-            Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms)))
-        };
+        let time_left =
+            |seq: u32| Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms?)));
         let (feeds, stripes, margin_max) = (&self.feeds, self.stripes(), self.config.repair_after);
         let usual_max = Duration::from_millis(self.target_lag_ms() as u64 / 3);
         let given_up_after = |seq: u32| {
@@ -203,6 +203,15 @@ impl Swarm {
                 self.send(peer, &Frame::Request { epoch, pieces: pieces.to_vec() });
             }
         }
+    }
+
+    /// Media time by which deadlines are counted: what is shown. For a viewer who has gone back it is what the others are
+    /// shown: they may lack the same, and the stores let go of it long before this viewer comes to see it.
+    fn shown_ms(&self, now: Timestamp, playhead: Playhead) -> u64 {
+        let shown_ms = u64::from(playhead.media_ms) + now.since(playhead.at).as_millis() as u64;
+        let edge_ms = self.live_ms(now).map_or(0, |live_ms| live_ms - self.target_lag_ms());
+        let behind_ms = edge_ms - shown_ms as i64;
+        if behind_ms > BEHIND_MAX_MS { edge_ms as u64 } else { shown_ms }
     }
 }
 

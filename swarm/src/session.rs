@@ -78,10 +78,12 @@ impl Swarm {
                 self.source = source.or(self.source);
                 self.enter(now, epoch);
             }
-            FromTracker::Offline { ended } => self.offline = Some(Offline { ended, since: now }),
+            FromTracker::Offline { ended } => {
+                self.offline = Some(Offline { ended, seen: self.assembly.delivered > 0, since: now });
+            }
             FromTracker::Viewers { count } => self.viewers = count,
             FromTracker::Refused { code: Refusal::UnknownChannel, .. } => {
-                self.offline = Some(Offline { ended: true, since: now });
+                self.offline = Some(Offline { ended: true, seen: false, since: now });
             }
             FromTracker::Refused { .. } => {}
         }
@@ -102,7 +104,8 @@ impl Swarm {
         self.clock.answer(now, welcome.time_ms);
         self.viewers = welcome.viewers;
         self.source = welcome.source.or(self.source);
-        self.offline = welcome.epoch.is_none().then_some(Offline { ended: true, since: now });
+        let away = Offline { ended: true, seen: false, since: now };
+        self.offline = welcome.epoch.is_none().then_some(away);
         if let Some(epoch) = welcome.epoch {
             self.enter(now, epoch);
         }

@@ -8,6 +8,7 @@ mod world;
 
 use swarm::{Input, Phase, Violation};
 use wire::PeerId;
+use wire::session::FromTracker;
 use world::World;
 
 #[test]
@@ -142,6 +143,38 @@ fn a_dead_tracker_stops_joins_never_playback() {
 }
 
 #[test]
+fn who_has_gone_back_misses_nothing_of_what_comes_meanwhile() {
+    let mut world = World::seeded(9).losing(100);
+    world.run_for(2_000);
+    let viewers = world.viewers(2);
+    world.run_for(20_000);
+    for &viewer in &viewers {
+        world.screens.get_mut(&viewer).unwrap().back_ms = 18_000;
+    }
+    let skipped =
+        |world: &World| viewers.iter().map(|&viewer| world.stats(viewer).chunks_skipped).sum::<u64>();
+    let before = skipped(&world);
+    world.run_for(30_000);
+    assert_eq!(skipped(&world), before);
+}
+
+#[test]
+fn the_end_of_what_was_watched_is_told_from_a_broadcaster_out_of_reach() {
+    let mut world = World::seeded(10);
+    world.run_for(2_000);
+    let watching = world.viewers(1)[0];
+    world.run_for(3_000);
+    world.kill_source();
+    world.run_for(3_000);
+    assert_eq!(world.phase(watching), Phase::Reconnecting);
+    world.tell_peer(watching, Input::Told(FromTracker::Offline { ended: true }));
+    assert_eq!(world.phase(watching), Phase::Ended);
+    world.restart_source();
+    world.run_for(5_000);
+    assert_eq!(world.phase(watching), Phase::Live);
+}
+
+#[test]
 fn a_source_that_returns_is_played_without_a_reload() {
     let mut world = World::seeded(8);
     world.run_for(2_000);
@@ -164,7 +197,7 @@ fn a_source_that_returns_is_played_without_a_reload() {
 
 #[test]
 fn a_liar_is_dropped_by_name_and_nothing_altered_is_played() {
-    let mut world = World::seeded(9);
+    let mut world = World::seeded(9).losing(100);
     world.run_for(2_000);
     let viewers = world.viewers(6);
     world.make_liar(viewers[2]);

@@ -34,6 +34,8 @@ pub(crate) enum Event {
     Sharing(bool),
     /// How much to pass on at most, in multiples of the stream's bitrate.
     UploadCap(f32),
+    /// The viewer wants to be at the live edge again.
+    Follow,
 }
 
 /// On the WebSocket to the tracker.

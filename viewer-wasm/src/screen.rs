@@ -96,6 +96,16 @@ impl Screen {
         self.playout.restart(self.playout.target_lag_ms());
     }
 
+    /// The viewer wants to be at the common lag again.
+    pub(crate) fn follow(&mut self) {
+        self.playout.follow();
+    }
+
+    /// Whether the viewer is kept at the common lag.
+    pub(crate) fn follows(&self) -> bool {
+        self.playout.follows()
+    }
+
     /// Reads the element and steers it.
     pub(crate) fn look(&mut self, live_ms: Option<i64>, hidden: bool) -> Look {
         let (position_ms, buffered) = (position_ms(&self.video), buffered(&self.video));

@@ -128,6 +128,11 @@ impl Session {
         self.timer.arm(random::between(capped / 2.0, capped));
     }
 
+    /// Tries since the tracker last answered.
+    pub(crate) fn tries(&self) -> i32 {
+        self.tries
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.socket.as_ref().is_some_and(|socket| socket.socket.ready_state() == WebSocket::OPEN)
     }

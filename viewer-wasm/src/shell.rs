@@ -94,6 +94,10 @@ impl Shell {
             Event::Wake => {}
             Event::Beat => self.review(),
             Event::Sharing(on) => self.share(on),
+            Event::Follow => {
+                self.screen.follow();
+                self.looked_ms = f64::NEG_INFINITY;
+            }
             Event::UploadCap(times) => self.tell(Input::UploadCap(times)),
         }
     }
@@ -289,6 +293,7 @@ impl Shell {
             Phase::Reconnecting => "reconnecting",
             Phase::Lapsed => "lapsed",
             Phase::Locked => "locked",
+            Phase::Ended => "ended",
             Phase::Offline => "offline",
         }
     }
@@ -311,11 +316,13 @@ impl Shell {
             .with_any("mime", stream.map(|stream| &stream.mime))
             .with_any("bitrate_bps", stream.map(|stream| stream.bitrate_bps))
             .with_any("lag_s", lag_ms.map(seconds))
+            .with("following", self.screen.follows())
             .with("target_lag_s", seconds(self.screen.target_lag_ms()))
             .with("buffer_s", seconds(self.screen.ahead_ms()))
             .with_list("stalls", self.screen.stalls().map(Stall::figures))
             .with_any("first_frame_ms", self.screen.first_frame_ms)
             .with("playback_rate", self.screen.playback_rate())
+            .with("attempt", self.session.tries())
             .with("candidates_gathered", self.links.candidates_gathered)
             .with("sharing", self.sharing)
     }

@@ -49,6 +49,12 @@ impl Viewer {
         Mailbox::of(&self.inbox).post(Event::UploadCap(times));
     }
 
+    /// Back to the live edge, and to staying there. Elsewhere the viewer gets by the element's own `currentTime` and pause.
+    #[wasm_bindgen(js_name = seekToLive)]
+    pub fn seek_to_live(&self) {
+        Mailbox::of(&self.inbox).post(Event::Follow);
+    }
+
     /// Leaves the swarm and lets go of everything.
     pub fn close(&self) {
         self.inbox.close();

@@ -46,6 +46,8 @@ pub struct Screen {
     stall_ms: u64,
     pub altered: usize,
     pub violations: Vec<(PeerId, Violation)>,
+    /// How far the viewer has gone back; there, nothing stalls.
+    pub back_ms: i64,
 }
 
 pub struct World {
@@ -552,8 +554,8 @@ impl World {
             }
         }
         let playhead = Input::Playhead {
-            media_ms: screen.position_ms.max(0) as u32,
-            stalled: screen.playing && screen.stall_ms > 150,
+            media_ms: (screen.position_ms - screen.back_ms).max(0) as u32,
+            stalled: screen.playing && screen.stall_ms > 150 && screen.back_ms == 0,
         };
         if screen.playing {
             self.tell_peer(viewer, playhead);
