@@ -13,7 +13,7 @@ export class Panel {
     this.parts = Object.fromEntries(ORIGINS.map(([name]) => [name, element('span', { className: `part ${name}` })]));
     this.legend = Object.fromEntries(ORIGINS.map(([name]) => [name, element('b')]));
     this.rows = element('tbody');
-    this.root = element('section', { className: 'panel', hidden: true, 'data-role': 'panel', 'aria-label': 'Figures' },
+    this.root = element('section', { className: 'panel', part: 'panel', hidden: true, 'data-role': 'panel', 'aria-label': 'Figures' },
       this.#list(), this.#origins(), this.#links());
   }
 

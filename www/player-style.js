@@ -6,8 +6,8 @@ export const STYLE = `
   --own-quiet: var(--swarmcast-quiet, #59636f);
   --own-line: var(--swarmcast-line, #d9dee5);
   --own-raised: var(--swarmcast-raised, #fff);
-  --own-live: #e5382c;
-  --own-viewers: #1b8a6b;
+  --own-live: var(--swarmcast-live, #e5382c);
+  --own-viewers: var(--swarmcast-accent, #1b8a6b);
   --own-source: #d08a1d;
   --own-relay: #7c8796;
   --own-focus: #2f6fed;
@@ -22,7 +22,7 @@ export const STYLE = `
     --own-quiet: var(--swarmcast-quiet, #9aa5b3);
     --own-line: var(--swarmcast-line, #2c333d);
     --own-raised: var(--swarmcast-raised, #1a1f27);
-    --own-viewers: #35b893;
+    --own-viewers: var(--swarmcast-accent, #35b893);
     --own-source: #e3a23c;
     --own-relay: #808c9b;
     --own-focus: #7fa8ff;
@@ -41,7 +41,11 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 [data-pictured="true"] .curtain { background: #0b0e1266; }
 [data-state="live"][data-pictured="true"] .curtain { opacity: 0; }
 .spinner { width: 30px; height: 30px; border-radius: 50%; border: 3px solid #ffffff2b; border-top-color: #fff; animation: turn 1s linear infinite; }
-[data-state="offline"] .spinner, [data-state="locked"] .spinner, [data-state="lapsed"] .spinner, [data-state="unsupported"] .spinner, [data-state="failed"] .spinner { display: none; }
+:is([data-state="offline"], [data-state="idle"], [data-state="locked"], [data-state="lapsed"], [data-state="refused"], [data-state="unsupported"], [data-state="failed"]) .spinner { display: none; }
+.begin { width: 72px; height: 72px; display: grid; place-items: center; border-radius: 50%; background: #fff; color: #14181f; }
+.begin svg { width: 34px; height: 34px; fill: currentColor; stroke: none; }
+:not([data-state="idle"]) > .curtain .begin { display: none; }
+.curtain small { display: none; max-width: 46ch; font-size: 14px; line-height: 1.4; color: #9aa5b3; }
 @keyframes turn { to { transform: rotate(1turn); } }
 
 .unmute { position: absolute; top: 14px; left: 14px; display: flex; gap: 8px; align-items: center; padding: 9px 16px 9px 12px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }
@@ -91,6 +95,14 @@ table { border-collapse: collapse; width: 100%; font-size: 13px; white-space: no
 th { text-align: left; font-weight: 400; color: var(--own-quiet); }
 th, td { padding: 5px 18px 5px 0; border-bottom: 1px solid var(--own-line); }
 tr:last-child td { border-bottom: 0; }
+
+:host([controls="off"]) .controls { display: none; }
+:host([fill]) { position: relative; height: 100%; }
+:host([fill]) .stage { height: 100%; aspect-ratio: auto; border-radius: var(--swarmcast-radius, 0); }
+:host([fill]) .curtain small { display: block; }
+:host([fill]) .below { display: none; position: absolute; inset: auto 8px 58px; max-height: calc(100% - 66px); overflow: auto; padding: 0 14px; border-radius: 10px; background: var(--own-raised); }
+:host([fill]) .below:has(.panel:not([hidden])) { display: block; }
+:host([fill]) .panel { border: 0; padding: 4px 0 14px; margin: 0; }
 @media (max-width: 560px) { .under { padding: 12px 14px; } .sharing { width: 100%; } .why { max-width: none; } .panel { margin: 0 14px 12px; padding: 14px; } }
 @media (prefers-reduced-motion: reduce) { *, *::after { transition: none !important; } .spinner { animation-duration: 4s; } }
 `;

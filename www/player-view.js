@@ -15,6 +15,10 @@ const ICONS = {
   full: 'M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5',
 };
 
+/** Shared by all players of a page. Made here, as a site's policy may forbid style elements. */
+const SHEET = new CSSStyleSheet();
+SHEET.replaceSync(STYLE);
+
 /** In multiples of what is watched. */
 const UPLOAD_CAPS = [1, 2, 4, 8];
 
@@ -27,22 +31,23 @@ export class PlayerView {
   }
 
   #build(root, { onPlay, onMute, onSharing, onUploadCap }) {
-    this.curtain = element('div', { className: 'curtain', 'aria-hidden': 'true' },
-      element('span', { className: 'spinner' }), (this.curtainText = element('span')));
-    this.unmute = element('button', { type: 'button', className: 'unmute', hidden: true }, icon('muted'), 'Tap for sound');
+    this.curtain = element('div', { className: 'curtain', part: 'curtain', 'aria-hidden': 'true' },
+      element('span', { className: 'spinner' }), element('span', { className: 'begin' }, icon('play')),
+      (this.curtainText = element('span')), (this.curtainMore = element('small')));
+    this.unmute = element('button', { type: 'button', className: 'unmute', part: 'unmute', hidden: true }, icon('muted'), 'Tap for sound');
     this.playButton = button('Pause', 'pause', 'play');
     this.muteButton = button('Mute', 'sound', 'mute');
     this.panelButton = button('Figures (key I)', 'figures', 'panel');
     this.fullButton = button('Full screen', 'full', 'fullscreen');
-    this.badge = element('span', { className: 'badge' });
+    this.badge = element('span', { className: 'badge', part: 'badge' });
     this.lag = element('span', { className: 'lag' });
-    const controls = element('div', { className: 'controls' },
+    const controls = element('div', { className: 'controls', part: 'controls' },
       this.playButton, this.muteButton, this.badge, this.lag, element('span', { className: 'gap' }), this.panelButton, this.fullButton);
-    this.stage = element('div', { className: 'stage' }, this.video, this.curtain, this.unmute, controls);
+    this.stage = element('div', { className: 'stage', part: 'stage' }, this.video, this.curtain, this.unmute, controls);
 
     this.title = element('strong');
     this.text = element('span');
-    this.state = element('p', { className: 'state', role: 'status', 'aria-live': 'polite', 'data-role': 'state' }, this.title, ' ', this.text);
+    this.state = element('p', { className: 'state', part: 'state', role: 'status', 'aria-live': 'polite', 'data-role': 'state' }, this.title, ' ', this.text);
     this.switch = element('button', { type: 'button', className: 'switch', role: 'switch', 'data-action': 'sharing', 'aria-describedby': 'why' },
       element('span', { className: 'knob' }), 'Sharing');
     this.whyText = element('span');
@@ -50,8 +55,10 @@ export class PlayerView {
       ...UPLOAD_CAPS.map((times) => element('option', { value: times }, `${times} times`)));
     this.capText = element('span', {}, ' at most ', this.cap, ' what you take.');
     this.why = element('span', { className: 'why', id: 'why' }, this.whyText, this.capText);
-    const under = element('div', { className: 'under' }, this.state, element('div', { className: 'sharing' }, this.switch, this.why));
-    root.append(element('style', {}, STYLE), this.stage, under, this.panel.root);
+    const sharing = element('div', { className: 'sharing', part: 'sharing' }, this.switch, this.why);
+    const under = element('div', { className: 'under', part: 'under' }, this.state, sharing);
+    root.adoptedStyleSheets = [SHEET];
+    root.append(this.stage, element('div', { className: 'below' }, under, this.panel.root));
 
     this.playButton.onclick = onPlay;
     this.muteButton.onclick = this.unmute.onclick = onMute;
@@ -72,6 +79,7 @@ export class PlayerView {
     setText(this.title, words.title);
     setText(this.text, words.text);
     setText(this.curtainText, words.title);
+    setText(this.curtainMore, words.text);
     this.stage.dataset.state = stats.state;
     this.stage.dataset.pictured = String(pictured);
     setText(this.badge, playing ? (this.video.paused ? 'Paused' : 'Live') : words.title);

@@ -1,15 +1,17 @@
 // <swarmcast-player channel="NAME" key="CHANNEL-ID" secret="MEDIA-KEY" server="https://host" upload-cap="4">: a live
-// channel that plays.
+// channel that plays. What sites may count on, its other attributes included, is in docs/embed.md.
 //
 // The viewer itself is the wasm module behind dist/viewer.js. This file starts it as early as it can, keeps it company
 // through the life of the element, and shows what it says: figures -> view -> DOM.
 
 import init, { Viewer } from './dist/viewer.js';
 import { NOTHING_YET } from './figures.js';
+import { eventBetween } from './player-events.js';
 import { PlayerView } from './player-view.js';
 import { beginSession, compiled, sessionAddress } from './session-start.js';
 import * as sharing from './sharing.js';
 import { play } from './sound.js';
+import { wording } from './wording.js';
 
 const REFRESH_MS = 500;
 const USUAL_UPLOAD_CAP = 4;
@@ -27,6 +29,7 @@ class SwarmcastPlayer extends HTMLElement {
   #sound = 'sound';
   #wantsPlay = true;
   #failure = null;
+  #told = NOTHING_YET; // the figures that the page was last told of
 
   constructor() {
     super();
@@ -40,6 +43,8 @@ class SwarmcastPlayer extends HTMLElement {
   }
 
   connectedCallback() {
+    this.#wantsPlay = this.getAttribute('autoplay') !== 'off';
+    this.#view.video.muted = this.hasAttribute('muted');
     this.#start();
   }
 
@@ -54,7 +59,31 @@ class SwarmcastPlayer extends HTMLElement {
   /** State and figures of this viewer: see `Figures` in viewer-wasm. */
   stats() {
     const figures = this.#failure ? null : this.#viewer?.stats();
-    return { ...NOTHING_YET, sharing: this.#sharing.on, ...figures, ...this.#failure };
+    const idle = this.#wantsPlay || this.#viewer ? null : { state: 'idle' };
+    return { ...NOTHING_YET, sharing: this.#sharing.on, ...idle, ...figures, ...this.#failure };
+  }
+
+  /** Plays, with sound where the browser allows it. */
+  async play() {
+    this.#wantsPlay = true;
+    if (this.#viewer) await this.#play();
+    else await this.#start();
+  }
+
+  pause() {
+    this.#wantsPlay = false;
+    this.#view.video.pause();
+  }
+
+  mute(muted = true) {
+    this.#view.video.muted = muted;
+    this.#sound = muted ? 'silenced' : 'sound';
+    this.#render();
+  }
+
+  /** Back to where all viewers are. Playing goes there by itself. */
+  seekToLive() {
+    return this.play();
   }
 
   async #start() {
@@ -63,10 +92,11 @@ class SwarmcastPlayer extends HTMLElement {
     if (!channel) return;
     const ending = (this.#ending = new AbortController());
     const { signal } = ending;
-    const begun = beginSession(this.#server());
     this.#applyPolicy();
     this.#listen(signal);
     this.#render();
+    if (!this.#wantsPlay) return;
+    const begun = beginSession(this.#server());
     try {
       await moduleReady;
       if (signal.aborted) return begun.abandon();
@@ -92,8 +122,12 @@ class SwarmcastPlayer extends HTMLElement {
     this.#ending?.abort();
     this.#viewer?.close();
     this.#viewer?.free();
+    // What was buffered and decoded goes now, and not with the element.
+    if (this.#viewer) this.#view.video.removeAttribute('src');
+    if (this.#viewer) this.#view.video.load();
     this.#viewer = null;
     this.#failure = null;
+    this.#told = NOTHING_YET;
   }
 
   #listen(signal) {
@@ -105,7 +139,9 @@ class SwarmcastPlayer extends HTMLElement {
       this.#view.video.addEventListener(kind, () => this.#render(), { signal });
     }
     window.addEventListener('swarmcast-crashed', () => this.#fail(), { signal });
-    document.addEventListener('keydown', (event) => this.#view.onKey(event), { signal });
+    // A page that is about the player gives it its keys; on another one the player has those that are pressed inside.
+    const ears = this.getAttribute('keys') === 'page' ? document : this;
+    ears.addEventListener('keydown', (event) => this.#view.onKey(event), { signal });
     sharing.onNetworkChange(() => this.#applyPolicy(), { signal });
   }
 
@@ -126,17 +162,12 @@ class SwarmcastPlayer extends HTMLElement {
   }
 
   #togglePlay() {
-    const { video } = this.#view;
-    this.#wantsPlay = video.paused;
-    if (video.paused) this.#play();
-    else video.pause();
+    if (this.#view.video.paused) this.play();
+    else this.pause();
   }
 
   #toggleMute() {
-    const { video } = this.#view;
-    video.muted = !video.muted;
-    this.#sound = video.muted ? 'silenced' : 'sound';
-    this.#render();
+    this.mute(!this.#view.video.muted);
   }
 
   #toggleSharing() {
@@ -173,7 +204,17 @@ class SwarmcastPlayer extends HTMLElement {
     const stats = this.stats();
     this.#view.render({ stats, sharing: this.#sharing, sound: this.#sound, cap: this.#uploadCap() });
     this.dispatchEvent(new CustomEvent('swarmcast-stats', { detail: stats }));
+    this.#announce(stats);
+  }
+
+  #announce(stats) {
+    const event = eventBetween(this.#told, stats);
+    this.#told = stats;
+    if (!event) return;
+    const { title, text } = wording(stats);
+    this.dispatchEvent(new CustomEvent(event, { detail: { state: stats.state, message: `${title}. ${text}`.trim() } }));
   }
 }
 
-customElements.define('swarmcast-player', SwarmcastPlayer);
+// Two servers' players on one page: the first one's code plays both, each from its own `server`.
+if (!customElements.get('swarmcast-player')) customElements.define('swarmcast-player', SwarmcastPlayer);

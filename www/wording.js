@@ -1,6 +1,7 @@
 // What the player says of itself: a state in a word, what is happening, and what happens next.
 
 const WORDS = {
+  idle: ['Press play', ''],
   connecting: ['Connecting', 'Asking the server for this channel. The picture starts by itself.'],
   finding_peers: ['Almost there', 'The channel is live. The first picture is on its way.'],
   live: ['Live', ''],
@@ -14,6 +15,7 @@ const WORDS = {
 
 /** `{ title, text }` for people, from the viewer's own figures. */
 export function wording({ state, reason }) {
+  if (state === 'refused') return { title: 'Not shown on this site', text: reason ?? '' };
   if (state === 'unsupported') {
     const missing = reason ?? 'something that the player needs';
     return { title: 'Not supported here', text: `This browser lacks ${missing}. Current versions of Chrome, Edge, Firefox and Safari can play it.` };

@@ -1,5 +1,6 @@
 //! The pages and the viewer module, embedded in the binary. The one file that names rust-embed.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
@@ -7,8 +8,9 @@ use std::sync::{Arc, OnceLock};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use rust_embed::RustEmbed;
+use sha2::{Digest, Sha384};
 
 /// Bytes below which compression saves nothing worth a header.
 const WORTH_COMPRESSING_BYTES: usize = 512;
@@ -19,6 +21,7 @@ const WORTH_COMPRESSING_BYTES: usize = 512;
 #[exclude = "node_modules/*"]
 #[exclude = "*/node_modules/*"]
 #[exclude = "package*.json"]
+#[exclude = "*/package.json"]
 #[exclude = "*.md"]
 #[exclude = "*.test.*"]
 struct Embedded;
@@ -84,6 +87,16 @@ impl Assets {
 }
 
 impl Asset {
+    /// The file as text.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.plain)
+    }
+
+    /// For the attribute `integrity` (W3C Subresource Integrity).
+    pub(crate) fn integrity(&self) -> String {
+        format!("sha384-{}", BASE64.encode(&Sha384::digest(&self.plain)))
+    }
+
     /// The smallest form that the request accepts.
     pub(crate) fn encoded(&self, request: &HeaderMap) -> Encoded {
         let accepted = request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();

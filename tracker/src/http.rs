@@ -18,6 +18,7 @@ use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
 
 use crate::admin;
 use crate::assets::Assets;
+use crate::embedding;
 use crate::machine;
 use crate::metrics::{self, Metrics};
 use crate::refusals::{Door, Reason};
@@ -42,10 +43,11 @@ const ADMIN_CONTENT_POLICY: &str =
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
+/// What every route has at hand.
 #[derive(Clone)]
-struct Site {
-    shell: Arc<Shell>,
-    assets: Assets,
+pub(crate) struct Site {
+    pub(crate) shell: Arc<Shell>,
+    pub(crate) assets: Assets,
 }
 
 /// All routes.
@@ -60,6 +62,7 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .route("/api/v1/channels", get(channels))
         .route("/session", get(open_session))
         .route("/admin", get(admin_page))
+        .merge(embedding::routes())
         .with_state(Site { shell: Arc::clone(&shell), assets })
         .merge(admin::routes().with_state(Arc::clone(&shell)))
         .layer(axum::middleware::map_response(secure))
@@ -71,24 +74,21 @@ async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
 }
 
 async fn watch(State(site): State<Site>, Path(name): Path<String>, request: HeaderMap) -> Response {
-    let mut page = file(&site.assets, "watch.html", &request);
+    let page = file(&site.assets, "watch.html", &request);
     // A store that cannot be asked frames nobody: the session will say what is wrong.
     let channel = site.shell.directory.find(&name).await.ok().flatten();
     let origins = channel.as_ref().map_or(&[][..], |channel| &channel.settings.embed_origins);
-    if let Ok(policy) = HeaderValue::from_str(&framed_by(origins)) {
+    framed_by(page, origins)
+}
+
+/// A page that these sites may embed; of none: all may.
+pub(crate) fn framed_by(mut page: Response, origins: &[String]) -> Response {
+    let allowed = format!("frame-ancestors 'self' {}", origins.join(" "));
+    let policy = CONTENT_POLICY.replace("frame-ancestors *", &allowed);
+    if let Some(policy) = HeaderValue::from_str(&policy).ok().filter(|_| !origins.is_empty()) {
         page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     page
-}
-
-/// The policy of a page that these sites may embed; of none: all may.
-fn framed_by(origins: &[String]) -> String {
-    match origins {
-        [] => CONTENT_POLICY.to_owned(),
-        some => {
-            CONTENT_POLICY.replace("frame-ancestors *", &format!("frame-ancestors 'self' {}", some.join(" ")))
-        }
-    }
 }
 
 /// No other page may frame it and have its reader press something.
@@ -99,7 +99,7 @@ async fn admin_page(State(site): State<Site>, request: HeaderMap) -> Response {
 }
 
 async fn asset(State(site): State<Site>, Path(path): Path<String>, request: HeaderMap) -> Response {
-    file(&site.assets, &path, &request)
+    embedding::readable_everywhere(file(&site.assets, &path, &request))
 }
 
 async fn health(State(site): State<Site>) -> Response {
@@ -156,6 +156,7 @@ async fn open_session(
 ) -> Response {
     let Site { shell, .. } = site;
     let address = origin(connected, &request);
+    let embedded_in = embedding::embedding_site(&request);
     let Some(address_permit) = shell.addresses.admit(address, &shell.config().limits, machine::instant())
     else {
         return refuse(
@@ -178,7 +179,7 @@ async fn open_session(
         .max_message_size(FRAME_MAX.max(SESSION_TEXT_MAX))
         .max_frame_size(FRAME_MAX.max(SESSION_TEXT_MAX))
         .on_upgrade(move |socket| async move {
-            session::serve(socket, shell).await;
+            session::serve(socket, embedded_in, shell).await;
             drop((address_permit, session_permit));
         })
 }
@@ -194,7 +195,7 @@ pub(crate) fn origin(connected: IpAddr, request: &HeaderMap) -> IpAddr {
     last.unwrap_or(connected)
 }
 
-fn file(assets: &Assets, path: &str, request: &HeaderMap) -> Response {
+pub(crate) fn file(assets: &Assets, path: &str, request: &HeaderMap) -> Response {
     let Some(asset) = assets.find(path) else {
         return (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-store")], "Not found.\n").into_response();
     };
@@ -216,7 +217,7 @@ fn file(assets: &Assets, path: &str, request: &HeaderMap) -> Response {
     (headers, encoded.body).into_response()
 }
 
-fn uncached(answer: impl IntoResponse) -> Response {
+pub(crate) fn uncached(answer: impl IntoResponse) -> Response {
     ([(CACHE_CONTROL, "no-store")], answer).into_response()
 }
 

@@ -17,6 +17,7 @@ mod channel;
 mod config;
 mod directory;
 mod egress;
+mod embedding;
 mod figures;
 mod history;
 mod hosted;
@@ -36,6 +37,7 @@ mod session;
 pub mod settings;
 mod shell;
 mod store;
+mod template;
 mod udp;
 
 pub use admin::AdminToken;

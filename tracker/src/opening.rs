@@ -6,6 +6,7 @@ use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Report};
 use wire::{Epoch, PeerId};
 
 use crate::channel::{ChannelHandle, Rules, ToChannel};
+use crate::embedding;
 use crate::machine;
 use crate::members::Member;
 use crate::refusals::Reason;
@@ -67,16 +68,26 @@ impl Entrance {
     }
 }
 
-/// Lets in whoever sent `first`, or says why not. `nonce` is the session's own.
-pub(crate) async fn admit(first: FromPeer, nonce: &str, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
+/// Lets in whoever sent `first`, or says why not. `nonce` is the session's own, `embedded_in` the other site whose page
+/// opened it.
+pub(crate) async fn admit(
+    first: FromPeer,
+    nonce: &str,
+    embedded_in: Option<String>,
+    shell: &Arc<Shell>,
+) -> Result<Entrance, Refused> {
     match first {
-        FromPeer::Join(join) => admit_viewer(join, shell).await,
+        FromPeer::Join(join) => admit_viewer(join, embedded_in, shell).await,
         FromPeer::Announce(announce) => admit_source(announce, nonce, shell).await,
         _ => Err(Refused::new(Refusal::BadMessage, "A session begins with `join` or `announce`.")),
     }
 }
 
-async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
+async fn admit_viewer(
+    join: Join,
+    embedded_in: Option<String>,
+    shell: &Arc<Shell>,
+) -> Result<Entrance, Refused> {
     check_version(join.version)?;
     let settled = shell.clock.instant(swarm::Timestamp::default() + shell.config().limits.settling);
     let found = shell.directory.find_until(&join.channel, settled).await;
@@ -87,6 +98,10 @@ async fn admit_viewer(join: Join, shell: &Arc<Shell>) -> Result<Entrance, Refuse
         );
         Refused::new(Refusal::UnknownChannel, message)
     })?;
+    let objection = embedded_in.and_then(|site| embedding::objection(&channel.settings.embed_origins, &site));
+    if let Some(objection) = objection {
+        return Err(Refused::new(Refusal::EmbedRefused, objection));
+    }
     let known = Report { links: join.links, feeds: join.feeds, ..Report::default() };
     let rules = Rules::of(&channel.settings);
     let role = Entering::Viewer { sharing: join.sharing, known, rules };

@@ -71,6 +71,8 @@ reasons! {
 
     /// No such channel.
     UnknownChannel = "unknown_channel",
+    /// The channel's owner does not let this site show it.
+    EmbedRefused = "embed_refused",
     /// Another version of the protocol.
     Version = "version",
     /// Not the time for this message.
@@ -184,6 +186,7 @@ impl From<Refusal> for Reason {
     fn from(code: Refusal) -> Self {
         match code {
             Refusal::UnknownChannel => Reason::UnknownChannel,
+            Refusal::EmbedRefused => Reason::EmbedRefused,
             Refusal::Version => Reason::Version,
             Refusal::BadMessage => Reason::BadMessage,
             Refusal::BadProof => Reason::BadProof,

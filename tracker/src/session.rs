@@ -40,11 +40,12 @@ impl Drop for Presence {
 }
 
 /// Serves one session from its hello to its end.
-pub(crate) async fn serve(mut socket: WebSocket, shell: Arc<Shell>) {
+/// `embedded_in`: the other site whose page opened it.
+pub(crate) async fn serve(mut socket: WebSocket, embedded_in: Option<String>, shell: Arc<Shell>) {
     shell.metrics.sessions.add_one();
     let (mut ending, config) = (shell.ending.clone(), shell.config());
     let opened = tokio::select! {
-        opened = open(&mut socket, &shell, &config.limits) => opened,
+        opened = open(&mut socket, embedded_in, &shell, &config.limits) => opened,
         _ = ending.wait_for(|ending| *ending) => {
             Err(Some(Refused::new(Refusal::ShuttingDown, "The server is shutting down; reconnect.")))
         }
@@ -68,6 +69,7 @@ pub(crate) async fn serve(mut socket: WebSocket, shell: Arc<Shell>) {
 /// `Err(None)`: the peer is gone.
 async fn open(
     socket: &mut WebSocket,
+    embedded_in: Option<String>,
     shell: &Arc<Shell>,
     limits: &Limits,
 ) -> Result<(Presence, OutboxReader), Option<Refused>> {
@@ -80,7 +82,7 @@ async fn open(
         )
         .because(Reason::NothingSaid)
     })??;
-    let entrance = admit(first, &nonce, shell).await?;
+    let entrance = admit(first, &nonce, embedded_in, shell).await?;
     let (outbox, queue) = outbox(limits);
     let member = Member { session: SessionId::next(), outbox };
     let presence = Presence {

@@ -18,6 +18,9 @@ const RETRY_MAX_MS: f64 = 2_000.0;
 /// The same after a refusal, which a quick repetition does not change.
 const RETRY_REFUSED_MS: f64 = 4_000.0;
 
+/// The same where the site may not show the channel, until its owner lets it.
+const RETRY_EMBED_REFUSED_MS: f64 = 30_000.0;
+
 /// Milliseconds that opening may take before it counts as failed.
 const OPEN_MAX_MS: f64 = 5_000.0;
 
@@ -29,7 +32,8 @@ pub(crate) struct Session {
     timer: Timer,
     /// Tries since the tracker last answered.
     tries: i32,
-    refused: bool,
+    /// What the wait is at most after a refusal.
+    refused_ms: Option<f64>,
 }
 
 struct Socket {
@@ -47,7 +51,7 @@ impl Session {
     ) -> Self {
         let timer = Timer::new(mailbox, || Event::Session(SessionEvent::Timer));
         let mut session =
-            Session { server, mailbox: mailbox.clone(), socket: None, timer, tries: 0, refused: false };
+            Session { server, mailbox: mailbox.clone(), socket: None, timer, tries: 0, refused_ms: None };
         match begun.filter(|socket| socket.ready_state() <= WebSocket::OPEN) {
             Some(socket) => session.adopt(socket, received),
             None => session.connect(),
@@ -93,12 +97,12 @@ impl Session {
 
     /// The tracker has taken this viewer in.
     pub(crate) fn welcomed(&mut self) {
-        (self.tries, self.refused) = (0, false);
+        (self.tries, self.refused_ms) = (0, None);
     }
 
-    /// The tracker will not have this viewer, for now.
-    pub(crate) fn refused(&mut self) {
-        self.refused = true;
+    /// The tracker will not have this viewer, for now, or not on this site.
+    pub(crate) fn refused(&mut self, embed: bool) {
+        self.refused_ms = Some(if embed { RETRY_EMBED_REFUSED_MS } else { RETRY_REFUSED_MS });
     }
 
     /// Lets go of a socket that is closed, or that must be taken for dead, and tries again soon.
@@ -124,7 +128,7 @@ impl Session {
 
     fn retry(&mut self) {
         let grown = RETRY_FIRST_MS * 2f64.powi(self.tries.min(10));
-        let capped = if self.refused { RETRY_REFUSED_MS } else { grown.min(RETRY_MAX_MS) };
+        let capped = self.refused_ms.unwrap_or_else(|| grown.min(RETRY_MAX_MS));
         self.timer.arm(random::between(capped / 2.0, capped));
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Shell {
     host: Option<String>,
     /// What the tracker last refused, in its words.
     refusal: Option<String>,
+    /// This site may not show the channel.
+    embed_refused: bool,
     sleep: SleepWatch,
     wake: Timer,
     looked_ms: f64,
@@ -72,6 +74,7 @@ impl Shell {
             sharing: options.sharing,
             host,
             refusal: None,
+            embed_refused: false,
             sleep: SleepWatch::new(),
             wake: Timer::new(mailbox, || Event::Wake),
             looked_ms: f64::NEG_INFINITY,
@@ -124,7 +127,7 @@ impl Shell {
     fn on_told(&mut self, message: FromTracker) {
         match &message {
             FromTracker::Welcome(welcome) => {
-                self.refusal = None;
+                (self.refusal, self.embed_refused) = (None, false);
                 self.session.welcomed();
                 if let Some(host) = &self.host {
                     self.links.use_stun(host, welcome.stun_port);
@@ -135,7 +138,8 @@ impl Shell {
                 if *code == Refusal::Version {
                     self.media.missing = Some("the current version of this page: reload it".into());
                 }
-                self.session.refused();
+                self.embed_refused = *code == Refusal::EmbedRefused;
+                self.session.refused(self.embed_refused);
             }
             _ => {}
         }
@@ -284,6 +288,9 @@ impl Shell {
     fn state(&self) -> &'static str {
         if self.media.missing.is_some() {
             return "unsupported";
+        }
+        if self.embed_refused {
+            return "refused";
         }
         match self.swarm.phase(clock::now()) {
             Phase::Connecting => "connecting",

@@ -249,6 +249,8 @@ pub enum Signal {
 pub enum Refusal {
     /// No channel of this name or id.
     UnknownChannel,
+    /// The channel's owner does not let the site show it whose page opened the session.
+    EmbedRefused,
     /// Another protocol version.
     Version,
     /// The message is not one of this protocol, or not now.

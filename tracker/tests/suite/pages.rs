@@ -1,5 +1,8 @@
 //! What a browser and a monitor fetch.
 
+use data_encoding::BASE64;
+use sha2::{Digest, Sha384};
+
 use crate::support::Tracker;
 
 #[tokio::test]
@@ -55,6 +58,27 @@ async fn text_travels_compressed() {
     assert!(squeezed.body.len() < plain.body.len());
     assert_ne!(squeezed.header("etag"), plain.header("etag"));
     assert_eq!(squeezed.header("vary"), Some("accept-encoding"));
+}
+
+#[tokio::test]
+async fn other_sites_may_load_the_player_and_can_pin_the_loader() {
+    let tracker = Tracker::start().await;
+    for path in ["/embed.js", "/assets/player.js", "/assets/session-start.js"] {
+        let answer = tracker.get(path, "").await;
+        assert_eq!(
+            (answer.status(), answer.header("access-control-allow-origin")),
+            (200, Some("*")),
+            "{path}"
+        );
+    }
+    for path in ["/", "/api/v1/channels", "/watch/demo", "/embed/demo", "/metrics"] {
+        assert_eq!(tracker.get(path, "").await.header("access-control-allow-origin"), None, "{path}");
+    }
+    let loader = tracker.get("/embed.js", "").await.body;
+    assert!(loader.len() < 6_000, "{} bytes", loader.len());
+    let integrity = format!("sha384-{}", BASE64.encode(&Sha384::digest(&loader)));
+    let facts = tracker.get("/api/v1/embed", "").await.json();
+    assert_eq!(facts, serde_json::json!({ "loader": "/embed.js", "integrity": integrity }));
 }
 
 #[tokio::test]

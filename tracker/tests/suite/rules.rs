@@ -71,8 +71,44 @@ async fn only_the_sites_that_are_named_may_frame_a_channel() {
     let tracker = Tracker::start().await;
     let embed_origins = vec!["https://example.org".to_owned()];
     channel(&tracker, "framed", &ChannelSettings { embed_origins, ..ChannelSettings::default() });
-    let policy =
-        async |path| tracker.get(path, "").await.header("content-security-policy").unwrap().to_owned();
-    assert!(policy("/watch/framed").await.ends_with("frame-ancestors 'self' https://example.org"));
-    assert!(policy("/watch/another").await.ends_with("frame-ancestors *"));
+    let policy = async |path: String| {
+        tracker.get(&path, "").await.header("content-security-policy").unwrap().to_owned()
+    };
+    for page in ["watch", "embed"] {
+        let framed = policy(format!("/{page}/framed")).await;
+        assert!(framed.ends_with("frame-ancestors 'self' https://example.org"), "{page}");
+        assert!(policy(format!("/{page}/another")).await.ends_with("frame-ancestors *"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_frame_on_another_site_says_in_words_why_there_is_no_picture() {
+    let tracker = Tracker::start().await;
+    let embed_origins = vec!["https://example.org".to_owned()];
+    channel(&tracker, "framed", &ChannelSettings { embed_origins, ..ChannelSettings::default() });
+    let framed = async |site: &str| tracker.get("/embed/framed", &format!("Referer: {site}\r\n")).await;
+    assert_eq!(framed("https://example.org/").await.status(), 200);
+    let refused = framed("https://evil.example/<b>").await;
+    assert_eq!(refused.status(), 403);
+    assert!(refused.header("content-security-policy").unwrap().ends_with("frame-ancestors *"));
+    let words = String::from_utf8(refused.body).unwrap();
+    assert!(words.contains("https://evil.example is not one of them"), "{words}");
+    assert!(!words.contains("<script"));
+    tracker.shows(&["swarmcast_refusals_total{door=\"http\",reason=\"embed_refused\"} 1"]).await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_joins_where_the_owner_lets_it() {
+    let tracker = Tracker::start().await;
+    let embed_origins = vec!["https://example.org".to_owned()];
+    channel(&tracker, "framed", &ChannelSettings { embed_origins, ..ChannelSettings::default() });
+    let own = format!("http://{}", tracker.address);
+    for (site, secret) in [("https://example.org", 1), (&*own, 2)] {
+        let mut session = tracker.session_from(site).await;
+        session.say(&join("framed", secret)).await;
+        assert_eq!(session.welcome().await.peer, peer(secret), "{site}");
+    }
+    let mut session = tracker.session_from("https://evil.example").await;
+    session.say(&join("framed", 3)).await;
+    assert_eq!(session.refusal().await, Refusal::EmbedRefused);
 }

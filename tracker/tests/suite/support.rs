@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tracker::{Config, Database, NewChannel, Server};
 use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Welcome};
@@ -67,7 +69,18 @@ impl Tracker {
 
     /// A session that has heard its hello.
     pub async fn session(&self) -> Session {
-        let (socket, _) = within(tokio_tungstenite::connect_async(self.session_address())).await.unwrap();
+        self.greeted(self.session_address().into_client_request().unwrap()).await
+    }
+
+    /// The same, opened by a page of `site`.
+    pub async fn session_from(&self, site: &str) -> Session {
+        let mut request = self.session_address().into_client_request().unwrap();
+        request.headers_mut().insert("origin", site.parse().unwrap());
+        self.greeted(request).await
+    }
+
+    async fn greeted(&self, request: Request) -> Session {
+        let (socket, _) = within(tokio_tungstenite::connect_async(request)).await.unwrap();
         let mut session = Session { socket, nonce: String::new() };
         let FromTracker::Hello { nonce, time_ms } = session.told().await else { panic!("no hello") };
         assert!(time_ms > 1_700_000_000_000 && nonce.len() >= 32);

@@ -1,0 +1,171 @@
+// A channel on a page of another site: as an element and as a frame, under the policy that the documentation gives; the same
+// methods and events in both; refused in words where the channel's owner lets other sites only.
+
+import assert from 'node:assert/strict';
+import { freshPage } from './lib/browser.mjs';
+import { onLan } from './lib/network.mjs';
+import { program } from './lib/paths.mjs';
+import { documentedPolicy, openSite } from './lib/site.mjs';
+import { Viewer } from './lib/viewer.mjs';
+import { scenario } from './lib/world.mjs';
+
+await onLan();
+
+const EVENTS = ['live', 'offline', 'stall', 'error'];
+
+const elementPage = ({ url, name, integrity }) => `<!doctype html><title>A site</title>
+  <script type="module" src="${url}/embed.js" integrity="${integrity}" crossorigin></script>
+  <swarmcast-player channel="${name}"></swarmcast-player>
+  <script>
+    window.heard = [];
+    for (const event of ${JSON.stringify(EVENTS)}) {
+      document.querySelector('swarmcast-player').addEventListener(event, ({ detail }) => window.heard.push([event, detail.message]));
+    }
+  </script>`;
+
+const framePage = ({ url, name }, query = '') => `<!doctype html><title>A site</title>
+  <iframe src="${url}/embed/${name}${query}" allow="autoplay; fullscreen" referrerpolicy="origin" width="640" height="360"></iframe>
+  <script type="module">
+    import { SwarmcastFrame } from '${url}/assets/npm/frame.js';
+    window.heard = [];
+    window.player = new SwarmcastFrame(document.querySelector('iframe'));
+    for (const event of ${JSON.stringify(EVENTS)}) {
+      window.player.addEventListener(event, ({ detail }) => window.heard.push([event, detail.message]));
+    }
+  </script>`;
+
+/** Another site with both kinds of page. */
+async function site(world) {
+  const { integrity } = await world.get('/api/v1/embed');
+  const { url, name } = world;
+  return openSite({
+    '/element': elementPage({ url, name, integrity }),
+    '/pinned-wrongly': elementPage({ url, name, integrity: integrity.replace(/.{6}$/, 'AAAAAA') }),
+    '/frame': framePage({ url, name }),
+    '/frame-for-another': framePage({ url, name }, '?origin=http%3A%2F%2Fanother.example'),
+  }, { policy: documentedPolicy(url) });
+}
+
+async function owner(world, setting) {
+  const set = [program('swarmcast-tracker'), 'channel', 'set', world.name, '--data', `${world.scratch}/tracker`, setting];
+  const { code } = await world.run('owner', set).mayEnd().exit;
+  assert.equal(code, 0);
+}
+
+/** Waits until the server has noticed what the owner has set. */
+const holds = (world, pattern) => world.until(`pages are framed by ${pattern}`, 10, async () => {
+  const page = await fetch(`${world.url}/watch/${world.name}`);
+  return pattern.test(page.headers.get('content-security-policy'));
+});
+
+const heard = (page) => page.evaluate(() => window.heard);
+const reads = (target, text) => target.evaluate((words) => {
+  const player = document.querySelector('swarmcast-player');
+  return (player ? player.shadowRoot.textContent : document.body.textContent).includes(words);
+}, text);
+
+scenario('an element on another site plays, is steered, says what happens, and passes on', async (world) => {
+  await world.broadcast();
+  const { origin } = await site(world);
+  const neighbor = await world.viewer({ name: 'Anna, on the watch page' });
+  await neighbor.firstFrame();
+  const visitor = await Viewer.arrive('Ben, on another site', await world.browser(), `${origin}/element`);
+  world.everyViewer.push(visitor);
+  await visitor.firstFrame();
+  await visitor.sees('the picture');
+  assert.deepEqual((await heard(visitor.page)).map(([event]) => event).slice(0, 1), ['live']);
+  await visitor.until('is linked to somebody', 20, async () => (await visitor.stats()).links.some(({ kind }) => kind !== 'relay'));
+
+  const call = (method, ...args) => visitor.page.evaluate(([name, list]) => document.querySelector('swarmcast-player')[name](...list), [method, args]);
+  const video = (property) => visitor.page.evaluate((name) => window.underTest.video()[name], property);
+  await call('pause');
+  assert.equal(await video('paused'), true);
+  await call('seekToLive');
+  await visitor.until('plays again', 5, async () => !(await video('paused')));
+  await call('mute');
+  assert.equal(await video('muted'), true);
+  await call('mute', false);
+  assert.equal(await video('muted'), false);
+
+  // The site's own keys stay the site's.
+  await visitor.page.keyboard.press('m');
+  assert.equal(await video('muted'), false);
+
+  await world.uploader.kill('SIGTERM');
+  await world.encoder.kill();
+  await visitor.until('hears of the end', 20, async () => (await heard(visitor.page)).some(([event]) => event === 'offline'));
+});
+
+scenario('a loader with other bytes than the snippet says is not run', async (world) => {
+  await world.broadcast();
+  const { origin } = await site(world);
+  const page = await freshPage(await world.browser());
+  const refused = page.waitForEvent('console', { predicate: (line) => /integrity/i.test(line.text()), timeout: 10_000 });
+  await page.goto(`${origin}/pinned-wrongly`);
+  await refused;
+  assert.equal(await page.evaluate(() => customElements.get('swarmcast-player') === undefined), true);
+});
+
+scenario('a frame on another site plays and is steered by the page that holds it alone', async (world) => {
+  await world.broadcast();
+  const { origin } = await site(world);
+  const page = await freshPage(await world.browser());
+  await page.goto(`${origin}/frame`);
+  await page.evaluate(() => window.player.ready);
+  const inside = page.frames().find((frame) => frame.url().includes('/embed/'));
+  await world.until('the frame plays', 10, () => inside.evaluate(() => window.underTest.frames.firstAtMs));
+  await world.until('the page hears that', 5, async () => (await heard(page)).some(([event]) => event === 'live'));
+  assert.equal((await page.evaluate(() => window.player.stats())).state, 'live');
+  await page.evaluate(() => window.player.mute());
+  assert.equal(await inside.evaluate(() => window.underTest.video().muted), true);
+  await page.evaluate(() => window.player.pause());
+  assert.equal(await inside.evaluate(() => window.underTest.video().paused), true);
+  await page.evaluate(() => window.player.play());
+  await world.until('it plays again', 5, () => inside.evaluate(() => !window.underTest.video().paused));
+
+  // Whoever is not the page that holds the frame is not heard: here the frame itself.
+  await inside.evaluate(() => window.postMessage({ swarmcast: 1, id: 1, call: 'pause' }, '*'));
+  await page.evaluate(() => window.player.stats());
+  assert.equal(await inside.evaluate(() => window.underTest.video().paused), false);
+
+  await page.goto(`${origin}/frame-for-another`);
+  const other = page.frames().find((frame) => frame.url().includes('/embed/'));
+  await world.until('the frame plays', 10, () => other.evaluate(() => window.underTest.frames.firstAtMs));
+  const answered = await page.evaluate(() => Promise.race([
+    window.player.ready.then(() => true),
+    new Promise((resolve) => setTimeout(resolve, 1000, false)),
+  ]));
+  assert.equal(answered, false, 'it is for another site');
+});
+
+scenario('a site that the owner does not name is told so, and one that is named plays', async (world) => {
+  await world.broadcast();
+  const { origin } = await site(world);
+  await owner(world, 'embed_origins=https://blog.example');
+  await holds(world, /frame-ancestors 'self' https:\/\/blog\.example$/);
+  const browser = await world.browser();
+
+  const page = await freshPage(browser);
+  await page.goto(`${origin}/element`);
+  await world.until('the element says why', 10, () => reads(page, `${origin} is not one of them`));
+  assert.equal(await page.evaluate(() => document.querySelector('swarmcast-player').stats().state), 'refused');
+  await world.until('the page hears that', 5, async () => (await heard(page)).some(([event]) => event === 'error'));
+
+  await page.goto(`${origin}/frame`);
+  const inside = page.frames().find((frame) => frame.url().includes('/embed/'));
+  await world.until('the frame says why', 10, () => reads(inside, `${origin} is not one of them`));
+  await page.screenshot({ path: `${world.logs}/refused-frame.png` });
+
+  // The server's own pages need no leave.
+  const own = await world.viewer({ name: 'Anna, on the watch page' });
+  await own.firstFrame();
+
+  await owner(world, `embed_origins=https://blog.example,${origin}`);
+  await holds(world, new RegExp(`${origin}$`));
+  const visitor = await Viewer.arrive('Ben, on a site that is named', browser, `${origin}/element`);
+  world.everyViewer.push(visitor);
+  await visitor.firstFrame();
+  await page.goto(`${origin}/frame`);
+  const named = page.frames().find((frame) => frame.url().includes('/embed/'));
+  await world.until('the frame plays', 10, () => named.evaluate(() => window.underTest.frames.firstAtMs));
+});

@@ -1,0 +1,16 @@
+// What a site that shows the player hears of it: `live`, `offline`, `stall` and `error`, found in the step from some
+// figures to the next.
+
+const FAULTS = new Set(['unsupported', 'failed', 'refused', 'locked', 'lapsed']);
+
+/** Names of the events, also for who passes them on. */
+export const EVENTS = ['live', 'offline', 'stall', 'error'];
+
+/** The event that lies between two sets of figures, or null. */
+export function eventBetween(before, now) {
+  const stalled = now.stalls.at(-1)?.at_s ?? 0;
+  if (stalled > (before.stalls.at(-1)?.at_s ?? 0)) return 'stall';
+  if (now.state === before.state) return null;
+  if (FAULTS.has(now.state)) return 'error';
+  return now.state === 'live' || now.state === 'offline' ? now.state : null;
+}
