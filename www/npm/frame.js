@@ -20,7 +20,7 @@ export class SwarmcastFrame extends EventTarget {
   #listening = new AbortController();
   #greeted;
 
-  /** `frame`: an <iframe> whose address is https://HOST/embed/NAME. */
+  /** `frame`: an <iframe> that shows /embed/NAME of a server. */
   constructor(frame) {
     super();
     this.#frame = frame;
