@@ -56,13 +56,8 @@ export interface SwarmcastEvents {
   error: CustomEvent<Happening>;
 }
 
-interface Listening {
-  addEventListener<K extends keyof SwarmcastEvents>(type: K, listener: (event: SwarmcastEvents[K]) => void, options?: boolean | AddEventListenerOptions): void;
-  removeEventListener<K extends keyof SwarmcastEvents>(type: K, listener: (event: SwarmcastEvents[K]) => void, options?: boolean | EventListenerOptions): void;
-}
-
 /** `<swarmcast-player channel="..." key="...">`. */
-export interface SwarmcastPlayerElement extends Omit<HTMLElement, 'addEventListener' | 'removeEventListener'>, Listening {
+export interface SwarmcastPlayerElement extends HTMLElement {
   /** Plays, with sound where the browser allows it, else muted. */
   play(): Promise<void>;
   pause(): void;
@@ -70,10 +65,14 @@ export interface SwarmcastPlayerElement extends Omit<HTMLElement, 'addEventListe
   /** Back to where all viewers are. */
   seekToLive(): Promise<void>;
   stats(): Stats;
+  addEventListener<K extends keyof SwarmcastEvents>(type: K, listener: (event: SwarmcastEvents[K]) => void, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof SwarmcastEvents>(type: K, listener: (event: SwarmcastEvents[K]) => void, options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | EventListenerOptions): void;
 }
 
 /** The same for `<iframe src="https://HOST/embed/NAME">`. */
-export class SwarmcastFrame extends EventTarget implements Listening {
+export class SwarmcastFrame extends EventTarget {
   constructor(frame: HTMLIFrameElement);
   /** Settled once the frame answers. */
   readonly ready: Promise<unknown>;
@@ -85,7 +84,9 @@ export class SwarmcastFrame extends EventTarget implements Listening {
   /** Stops listening; calls that wait for an answer fail. */
   close(): void;
   addEventListener<K extends keyof SwarmcastEvents>(type: K, listener: (event: SwarmcastEvents[K]) => void, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
   removeEventListener<K extends keyof SwarmcastEvents>(type: K, listener: (event: SwarmcastEvents[K]) => void, options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 }
 
 /** Loads `<swarmcast-player>` from a server, for instance `https://tv.example.org`. */
