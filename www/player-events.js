@@ -2,6 +2,7 @@
 // figures to the next.
 
 const FAULTS = new Set(['unsupported', 'failed', 'refused', 'locked', 'lapsed']);
+const OFF_AIR = new Set(['offline', 'ended']);
 
 /** Names of the events, also for who passes them on. */
 export const EVENTS = ['live', 'offline', 'stall', 'error'];
@@ -12,5 +13,6 @@ export function eventBetween(before, now) {
   if (stalled > (before.stalls.at(-1)?.at_s ?? 0)) return 'stall';
   if (now.state === before.state) return null;
   if (FAULTS.has(now.state)) return 'error';
-  return now.state === 'live' || now.state === 'offline' ? now.state : null;
+  if (OFF_AIR.has(now.state)) return OFF_AIR.has(before.state) ? null : 'offline';
+  return now.state === 'live' ? 'live' : null;
 }

@@ -1,7 +1,7 @@
 //! The ring of recent pieces that a participant holds, all of them proven. Bounded by media time and by bytes.
 
 use bytes::{Bytes, BytesMut};
-use wire::{Epoch, Piece};
+use wire::{Epoch, Piece, PieceHeader};
 
 use crate::table::Table;
 
@@ -102,6 +102,14 @@ impl Store {
         Some(bytes.freeze())
     }
 
+    /// The newest keyframe chunk that is held whole, and the header of its first piece.
+    pub(crate) fn newest_keyframe(&self) -> Option<(PieceHeader, Bytes)> {
+        self.join_points.iter().rev().find_map(|(&first, _)| {
+            let header = self.piece(first)?.header;
+            Some((header, self.chunk(first, header.count)?))
+        })
+    }
+
     /// What is held of the last `span_ms`, as a HAVE's base and bitmap.
     pub(crate) fn have(&self, span_ms: u32) -> Option<(u32, Bytes)> {
         let newest = self.newest()?;
@@ -171,7 +179,7 @@ impl Holdings {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use wire::{PieceHeader, Signer};
+    use wire::Signer;
 
     use super::*;
 
@@ -213,6 +221,15 @@ mod tests {
             store.insert(piece(seq, 0, false), 5_000, 1_050);
         }
         assert_eq!(store.pieces.len(), 10);
+    }
+
+    #[test]
+    fn the_newest_keyframe_is_of_a_chunk_that_is_held_whole() {
+        let mut store = filled(25);
+        assert_eq!(store.newest_keyframe().unwrap().0.seq, 20);
+        let half = PieceHeader { count: 2, ..piece(30, 3_000, true).header };
+        store.insert(Piece::sign(half, b"half", &Signer::from_seed(&[1; 32])), 5_000, 1 << 20);
+        assert_eq!(store.newest_keyframe().unwrap(), (piece(20, 2_000, true).header, Bytes::from("payload")));
     }
 
     #[test]

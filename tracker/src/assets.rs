@@ -155,6 +155,7 @@ fn mime(path: &str) -> &'static str {
         "css" => "text/css; charset=utf-8",
         "js" | "mjs" => "text/javascript; charset=utf-8",
         "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
         // What `WebAssembly.instantiateStreaming` insists on.
         "wasm" => "application/wasm",
         "svg" => "image/svg+xml",

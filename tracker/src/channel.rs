@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use swarm::{
-    Config as SwarmConfig, Identity, Input, Output, Picture, Role, Roster, RosterConfig, RosterRole, Swarm,
-    Timestamp,
+    Config as SwarmConfig, Identity, Input, Output, Picture, Role, Roster, RosterConfig, RosterRole, Still,
+    Swarm, Timestamp,
 };
 use tokio::sync::{mpsc, oneshot};
 use wire::session::{FromPeer, FromTracker, Refusal, Report, Welcome};
@@ -25,6 +25,7 @@ use crate::machine;
 use crate::members::{Member, Members, SessionId};
 use crate::refusals::Reason;
 use crate::shell::Shell;
+use crate::stills::{LastStill, STILL_BYTES_MAX};
 use relaying::{Place, Relaying};
 use rules::Permission;
 pub(crate) use rules::Rules;
@@ -53,6 +54,8 @@ pub(crate) enum ToChannel {
     Removed,
     /// The operator looks at the swarm.
     Picture { peers_max: usize, answer: oneshot::Sender<Picture> },
+    /// Somebody wants to see what is on the air.
+    Still { answer: oneshot::Sender<Option<Still>> },
     /// The server is about to end.
     ShutDown,
 }
@@ -71,6 +74,8 @@ pub(crate) struct Status {
     /// What is on the air can only be seen by who has the whole link.
     private: AtomicBool,
     viewers: AtomicU32,
+    /// For who looks for something to watch.
+    pub(crate) still: LastStill,
 }
 
 impl ChannelHandle {
@@ -240,6 +245,10 @@ impl ChannelTask {
             }
             // Who asked may have gone.
             ToChannel::Picture { peers_max, answer } => drop(answer.send(self.roster.picture(peers_max))),
+            ToChannel::Still { answer } => {
+                let take = || self.relay.still(STILL_BYTES_MAX);
+                drop(answer.send(self.status.still.newest(machine::instant(), take)));
+            }
             // From a session that was replaced.
             _ => {}
         }
@@ -425,6 +434,10 @@ impl ChannelTask {
         if let Some((_, source)) = self.live.take() {
             tracing::info!(channel = self.name, ended, "offline");
             self.status.live.store(false, Ordering::Relaxed);
+            // Whether it was to be seen by everyone, its header says.
+            if self.relay.stream().is_some_and(|stream| !stream.private) {
+                self.shell.directory.lately.ended(self.channel, machine::unix_ms());
+            }
             self.members.say_to_all_but(source, &FromTracker::Offline { ended });
         }
     }

@@ -15,6 +15,7 @@ use wire::ChannelId;
 
 use crate::admin::ChannelState;
 use crate::channel::{ChannelHandle, ChannelTask, ToChannel};
+use crate::lately::Lately;
 use crate::machine;
 use crate::metrics::Metrics;
 use crate::shell::Shell;
@@ -32,6 +33,7 @@ const AT_HAND_MAX: usize = 4_096;
 pub(crate) struct Directory {
     known: Arc<Known>,
     store: Store,
+    pub(crate) lately: Arc<Lately>,
 }
 
 struct Known {
@@ -54,12 +56,50 @@ pub(crate) struct Listed {
     name: String,
     live: bool,
     viewers: u32,
+    /// What its owner has set, where something is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    category: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    language: String,
+    /// Unix time of the end of its last broadcast, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_ms: Option<u64>,
+}
+
+impl Listed {
+    fn of(channel: &Channel, live: bool, viewers: u32) -> Self {
+        Listed {
+            id: channel.id,
+            name: channel.name.clone(),
+            live,
+            viewers,
+            title: channel.settings.title.clone(),
+            category: channel.settings.category.clone(),
+            language: channel.settings.language.clone(),
+            ended_ms: None,
+        }
+    }
+}
+
+impl KnownChannel {
+    fn open_handle(&self) -> Option<&ChannelHandle> {
+        self.handle.as_ref().filter(|handle| handle.is_open())
+    }
+
+    /// The way to its task if it is live in the open. A private broadcast is for those who were sent its link.
+    fn listed_handle(&self) -> Option<&ChannelHandle> {
+        let public = self.channel.settings.visibility == Visibility::Public;
+        self.open_handle()
+            .filter(|handle| handle.status().is_live() && public && !handle.status().is_private())
+    }
 }
 
 impl Directory {
     pub(crate) fn new(store: Store) -> Self {
         let known = Known { channels: DashMap::new(), names: DashMap::new(), registered: Notify::new() };
-        Directory { known: Arc::new(known), store }
+        Directory { known: Arc::new(known), store, lately: Arc::default() }
     }
 
     /// A channel that is known, live or not. The id of a key that was given up leads to its successor.
@@ -167,18 +207,40 @@ impl Directory {
         }
     }
 
-    /// What is live and public, by name. A private broadcast is for those who were sent its link.
+    /// What is live and public, by name.
     pub(crate) fn live(&self) -> Vec<Listed> {
         let listed = self.known.channels.iter().filter_map(|entry| {
-            let status = entry.handle.as_ref().filter(|handle| handle.is_open())?.status();
-            let viewers = status.viewers();
-            let public = entry.channel.settings.visibility == Visibility::Public && !status.is_private();
-            let listed = status.is_live() && public;
-            listed.then(|| Listed { id: *entry.key(), name: entry.channel.name.clone(), live: true, viewers })
+            let viewers = entry.listed_handle()?.status().viewers();
+            Some(Listed::of(&entry.channel, true, viewers))
         });
         let mut live: Vec<_> = listed.collect();
         live.sort_by(|one, other| one.name.cmp(&other.name));
         live
+    }
+
+    /// What was live and public lately and is not now, the newest first.
+    pub(crate) fn lately(&self) -> Vec<Listed> {
+        let ended = self.lately.at(machine::unix_ms()).into_iter();
+        let listed = ended.filter_map(|(id, ended_ms)| {
+            let known = self.known.channels.get(&id)?;
+            let live = known.open_handle().is_some_and(|handle| handle.status().is_live());
+            let public = known.channel.settings.visibility == Visibility::Public;
+            let listed = || Listed { ended_ms: Some(ended_ms), ..Listed::of(&known.channel, false, 0) };
+            (public && !live).then(listed)
+        });
+        listed.collect()
+    }
+
+    /// The way to the task of a channel that is in the list.
+    pub(crate) fn listed_handle(&self, channel: ChannelId) -> Option<ChannelHandle> {
+        self.known.channels.get(&channel)?.listed_handle().cloned()
+    }
+
+    /// Whether a channel is live, and whether what it last sent is private.
+    pub(crate) fn on_air(&self, channel: ChannelId) -> (bool, bool) {
+        let known = self.known.channels.get(&channel);
+        let status = known.as_ref().and_then(|known| known.open_handle()).map(ChannelHandle::status);
+        status.map_or((false, false), |status| (status.is_live(), status.is_private()))
     }
 
     /// All channels with a task, those with the most viewers first.

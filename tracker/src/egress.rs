@@ -77,6 +77,11 @@ impl Egress {
         self.lock().budget.leave(channel);
     }
 
+    /// Whether there is something left for who is not fed yet.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.lock().standing, Standing::Open)
+    }
+
     /// Why somebody cannot be taken on, for people.
     pub(crate) fn why_not(&self) -> &'static str {
         match self.lock().standing {

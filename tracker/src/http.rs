@@ -18,6 +18,7 @@ use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
 
 use crate::admin;
 use crate::assets::Assets;
+use crate::cards;
 use crate::embedding;
 use crate::machine;
 use crate::metrics::{self, Metrics};
@@ -25,6 +26,7 @@ use crate::refusals::{Door, Reason};
 use crate::seeing::MetricsAccess;
 use crate::session;
 use crate::shell::Shell;
+use crate::stills;
 
 /// Bytes read from a session's socket at once. The library's own 128 KiB are allocated and zero-filled for each.
 const READ_BUFFER_BYTES: usize = 4 << 10;
@@ -60,9 +62,13 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/channels", get(channels))
+        .route("/api/v1/lately", get(lately))
+        .route("/sw.js", get(service_worker))
         .route("/session", get(open_session))
         .route("/admin", get(admin_page))
         .merge(embedding::routes())
+        .merge(cards::routes())
+        .merge(stills::routes())
         .with_state(Site { shell: Arc::clone(&shell), assets })
         .merge(admin::routes().with_state(Arc::clone(&shell)))
         .layer(axum::middleware::map_response(secure))
@@ -74,9 +80,9 @@ async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
 }
 
 async fn watch(State(site): State<Site>, Path(name): Path<String>, request: HeaderMap) -> Response {
-    let page = file(&site.assets, "watch.html", &request);
-    // A store that cannot be asked frames nobody: the session will say what is wrong.
+    // Where the store cannot be asked, the session will say what is wrong.
     let channel = site.shell.directory.find(&name).await.ok().flatten();
+    let page = cards::watch_page(&site, channel.as_ref(), &request);
     let origins = channel.as_ref().map_or(&[][..], |channel| &channel.settings.embed_origins);
     framed_by(page, origins)
 }
@@ -146,6 +152,15 @@ async fn metrics(
 
 async fn channels(State(site): State<Site>) -> Response {
     uncached(Json(site.shell.directory.live()))
+}
+
+async fn lately(State(site): State<Site>) -> Response {
+    uncached(Json(site.shell.directory.lately()))
+}
+
+/// At the root, so that it serves all pages.
+async fn service_worker(State(site): State<Site>, request: HeaderMap) -> Response {
+    file(&site.assets, "sw.js", &request)
 }
 
 async fn open_session(

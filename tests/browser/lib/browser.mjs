@@ -14,7 +14,7 @@ const KINDER_THAN_LIFE = [
   '--disable-renderer-backgrounding',
 ];
 
-export async function launch({ host, scratch }) {
+export async function launch({ host, scratch, args = [] }) {
   let executablePath = chromium;
   if (host) {
     executablePath = `${scratch}/chromium-${host}`;
@@ -23,7 +23,7 @@ export async function launch({ host, scratch }) {
   }
   return driver.launch({
     executablePath,
-    args: ['--autoplay-policy=no-user-gesture-required', ...(process.getuid() === 0 ? ['--no-sandbox'] : [])],
+    args: ['--autoplay-policy=no-user-gesture-required', ...(process.getuid() === 0 ? ['--no-sandbox'] : []), ...args],
     ignoreDefaultArgs: KINDER_THAN_LIFE,
     env: { ...process.env, TMPDIR: scratch },
   });

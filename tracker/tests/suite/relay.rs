@@ -1,6 +1,7 @@
 //! The relay path: what a broadcaster sends on its session reaches viewers on theirs, signed as it was.
 
 use bytes::Bytes;
+use tracker::channel_settings::{ChannelSettings, Visibility};
 use wire::session::{FromPeer, FromTracker, Join, Refusal};
 use wire::{Epoch, Frame, JOIN_POINT, Piece, PieceHeader, StreamHeader, StripeSet, Verifier};
 
@@ -13,6 +14,7 @@ struct Programme {
     epoch: u64,
     next: u32,
     payload: usize,
+    private: bool,
 }
 
 impl Programme {
@@ -25,8 +27,8 @@ impl Programme {
             bitrate_bps: 500_000,
             first_chunk: 0,
             first_seq: 0,
-            private: false,
-            mime: "video/mp4".to_owned(),
+            private: self.private,
+            mime: if self.private { String::new() } else { "video/mp4".to_owned() },
             init: Bytes::from_static(b"ftypmoov"),
         };
         header.sign(&signer(1))
@@ -66,7 +68,7 @@ impl Programme {
 }
 
 fn programme() -> Programme {
-    Programme { epoch: 1_000, next: 0, payload: 5_000 }
+    Programme { epoch: 1_000, next: 0, payload: 5_000, private: false }
 }
 
 /// Numbers of pieces up to `last`, each proven; checks that the stream header came before the first.
@@ -247,4 +249,93 @@ async fn a_full_line_takes_nobody_on_while_those_before_watch_on() {
     assert!(message.contains("at the moment"), "{message}");
     programme.play(&mut source, 5).await;
     assert!(watch_all(&mut viewer, 16).await.contains(&12));
+}
+
+#[tokio::test]
+async fn a_poster_is_the_newest_keyframe_and_is_counted() {
+    let tracker = Tracker::start().await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    assert_eq!(tracker.get("/stills/demo", "").await.status(), 404, "nothing is on the air");
+    let mut programme = programme();
+    programme.start(&mut source).await;
+    programme.play(&mut source, 15).await;
+    let still = tracker.get("/stills/demo", "").await;
+    assert_eq!((still.status(), still.header("content-type")), (200, Some("video/mp4")));
+    assert_eq!(still.header("cache-control"), Some("public, max-age=15"));
+    assert_eq!(still.body, [&b"ftypmoov"[..], &[0; 5_000]].concat());
+    assert_eq!(tracker.get("/stills/another", "").await.status(), 404);
+
+    let mut database = tracker.database();
+    let unlisted = ChannelSettings { visibility: Visibility::Unlisted, ..ChannelSettings::default() };
+    database.write(|store| store.set(channel(1), &unlisted)).unwrap();
+    while tracker.get("/api/v1/channels", "").await.json() != serde_json::json!([]) {}
+    assert_eq!(tracker.get("/stills/demo", "").await.status(), 404, "not for who has not got the link");
+}
+
+#[tokio::test]
+async fn a_private_broadcast_has_no_poster_no_card_and_no_past() {
+    let tracker = Tracker::start().await;
+    let unknown = card(&tracker, "another").await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let mut programme = Programme { private: true, ..programme() };
+    programme.start(&mut source).await;
+    programme.play(&mut source, 15).await;
+    assert_eq!(tracker.get("/stills/demo", "").await.status(), 404);
+    assert_eq!(card(&tracker, "demo").await, unknown);
+    assert_eq!(tracker.get("/oembed?url=http%3A%2F%2Ftest%2Fwatch%2Fdemo", "").await.status(), 404);
+    source.say(&FromPeer::Ended).await;
+    source.settle().await;
+    assert_eq!(tracker.get("/api/v1/lately", "").await.json(), serde_json::json!([]));
+}
+
+/// The page that a link to a channel opens.
+async fn card(tracker: &Tracker, name: &str) -> String {
+    String::from_utf8(tracker.get(&format!("/watch/{name}"), "").await.body).unwrap()
+}
+
+#[tokio::test]
+async fn a_link_to_a_public_channel_shows_a_card() {
+    let tracker = Tracker::start().await;
+    let (mut source, _) = tracker.source("demo", 1, Some(7)).await;
+    source.settle().await;
+    let settings = ChannelSettings { title: "Rock & <Roll>".into(), ..ChannelSettings::default() };
+    tracker.database().write(|store| store.set(channel(1), &settings)).unwrap();
+    while !card(&tracker, "demo").await.contains("Rock") {}
+    let page = card(&tracker, "demo").await;
+    for line in [
+        "<meta property=\"og:title\" content=\"Rock &amp; &lt;Roll&gt;\">",
+        "<meta property=\"og:url\" content=\"http://test/watch/demo\">",
+        "<meta property=\"og:image\" content=\"http://test/assets/card.png\">",
+        "href=\"http://test/oembed?format=json&amp;url=http%3A%2F%2Ftest%2Fwatch%2Fdemo\"",
+    ] {
+        assert!(page.contains(line), "{line} is not in {page}");
+    }
+    let etag = tracker.get("/watch/demo", "").await.header("etag").unwrap().to_owned();
+    assert_eq!(tracker.get("/watch/demo", &format!("If-None-Match: {etag}\r\n")).await.status(), 304);
+
+    let asked = "/oembed?url=http%3A%2F%2Ftest%2Fwatch%2Fdemo%23key%3Dx&maxwidth=320";
+    let card = tracker.get(asked, "").await.json();
+    assert_eq!((&card["type"], &card["width"], &card["height"]), (&"video".into(), &320.into(), &180.into()));
+    let html = card["html"].as_str().unwrap();
+    assert!(
+        html.contains("src=\"http://test/embed/demo\"") && html.contains("Rock &amp; &lt;Roll&gt;"),
+        "{html}"
+    );
+    assert_eq!(tracker.get("/oembed?url=http%3A%2F%2Fother%2Fwatch%2Fdemo", "").await.status(), 404);
+    assert_eq!(tracker.get(&format!("{asked}&format=xml"), "").await.status(), 501);
+}
+
+#[tokio::test]
+async fn what_has_ended_was_live_lately() {
+    let tracker = Tracker::start().await;
+    let (mut source, _) = tracker.source("demo", 1, None).await;
+    let mut programme = programme();
+    programme.start(&mut source).await;
+    programme.play(&mut source, 5).await;
+    assert_eq!(tracker.get("/api/v1/lately", "").await.json(), serde_json::json!([]), "it is live now");
+    source.say(&FromPeer::Ended).await;
+    source.settle().await;
+    let lately = tracker.get("/api/v1/lately", "").await.json();
+    assert_eq!((&lately[0]["name"], &lately[0]["live"]), (&"demo".into(), &false.into()));
+    assert!(lately[0]["ended_ms"].as_u64().unwrap() > 1_700_000_000_000);
 }

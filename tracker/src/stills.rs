@@ -1,0 +1,84 @@
+//! Posters of what is live: the newest keyframe that a channel's relay holds anyway, as a file that browsers show. There is
+//! no decoder here, and no picture is kept longer than it is new.
+//!
+//! What is sent counts as the relay's: with its month's volume at an end there are no posters.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use swarm::Still;
+use tokio::sync::oneshot;
+
+use crate::channel::{ChannelHandle, ToChannel};
+use crate::http::Site;
+use crate::machine;
+
+/// Bytes of a poster. 512 KiB: a keyframe of 1080p at 8 Mb/s takes about 200 KB, with what else is in its 100 ms.
+pub(crate) const STILL_BYTES_MAX: usize = 512 << 10;
+
+/// How long a poster is shown before a newer one is taken. 15 s: a page that stays open shows that something moves.
+const STILL_FOR: Duration = Duration::from_secs(15);
+
+/// The same for caches between here and there.
+const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=15");
+
+/// A channel's poster, as last taken.
+#[derive(Debug, Default)]
+pub(crate) struct LastStill(Mutex<Option<(Instant, Still)>>);
+
+impl LastStill {
+    fn fresh(&self, now: Instant) -> Option<Still> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (taken, still) = last.as_ref()?;
+        (now.duration_since(*taken) < STILL_FOR).then(|| still.clone())
+    }
+
+    /// For the channel's task alone: one poster is taken for all who ask at once, so that they share its bytes.
+    pub(crate) fn newest(&self, now: Instant, take: impl FnOnce() -> Option<Still>) -> Option<Still> {
+        self.fresh(now).or_else(|| {
+            let still = take()?;
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, still.clone()));
+            Some(still)
+        })
+    }
+}
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new().route("/stills/{name}", get(still))
+}
+
+/// Of a channel that is in the list, by its name.
+async fn still(State(site): State<Site>, Path(name): Path<String>) -> Response {
+    let shell = &site.shell;
+    let found = shell.directory.find(&name).await.ok().flatten();
+    let listed = found.and_then(|channel| shell.directory.listed_handle(channel.id));
+    let Some(handle) = listed.filter(|_| shell.egress.is_open()) else { return none() };
+    match newest(&handle).await {
+        Some(Still { mime, bytes }) => {
+            shell.egress.count(bytes.len());
+            let mime = HeaderValue::from_str(&mime).unwrap_or(HeaderValue::from_static("video/mp4"));
+            ([(CONTENT_TYPE, mime), (CACHE_CONTROL, CACHED)], bytes).into_response()
+        }
+        None => none(),
+    }
+}
+
+/// Asks the channel's task only when the last poster has become old.
+async fn newest(handle: &ChannelHandle) -> Option<Still> {
+    if let Some(still) = handle.status().still.fresh(machine::instant()) {
+        return Some(still);
+    }
+    let (answer, answered) = oneshot::channel();
+    handle.tell(ToChannel::Still { answer }).await.ok()?;
+    answered.await.ok()?
+}
+
+fn none() -> Response {
+    (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-store")], "There is no picture of that.\n").into_response()
+}
