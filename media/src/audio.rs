@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::parameters::{AAC_FRAME_SAMPLES, AudioParameters};
+use crate::parameters::AudioParameters;
 
 /// How far the sample count may be from the timestamps before it gives way, ms. Encoders round to 1 ms and
 /// jitter by a frame (21 ms at 48 kHz); 45 ms is where people begin to see sound and lips apart (ITU-R BT.1359).
@@ -33,18 +33,19 @@ pub(crate) struct AudioTrack {
 impl AudioTrack {
     /// Takes a frame in. One that comes too early by more than the drift allowed is dropped: it would overlap.
     pub fn push(&mut self, time_ms: u64, data: Bytes) {
-        let Some(rate_hz) = self.rate_hz() else { return };
+        let Some(parameters) = &self.parameters else { return };
+        let (rate_hz, frame_samples) = (u64::from(parameters.sample_rate_hz()), parameters.frame_samples());
         let due = time_ms.saturating_mul(rate_hz) / 1_000;
         let drift_max = DRIFT_MAX_MS * rate_hz / 1_000;
         let mut start = *self.next.get_or_insert(due);
         if due.saturating_add(drift_max) < start {
             return;
         }
-        let mut duration = AAC_FRAME_SAMPLES;
+        let mut duration = frame_samples;
         let late = due.saturating_sub(start);
         if late > drift_max {
             // Sound was lost. A hole in the track would stall the player, a longer frame does not.
-            let gap = u32::try_from(late).unwrap_or(u32::MAX - AAC_FRAME_SAMPLES);
+            let gap = u32::try_from(late).unwrap_or(u32::MAX - frame_samples);
             match self.ready.last_mut() {
                 Some(last) => {
                     last.duration = last.duration.saturating_add(gap);
@@ -79,7 +80,7 @@ impl AudioTrack {
 
     /// What one frame lasts, ms.
     pub fn frame_ms(&self) -> u64 {
-        self.to_ms(u64::from(AAC_FRAME_SAMPLES))
+        self.to_ms(self.parameters.as_ref().map_or(0, |parameters| parameters.frame_samples().into()))
     }
 
     /// Forgets the ready frames, after they were written.

@@ -12,7 +12,7 @@ use crate::error::MediaError;
 use crate::packager::Announced;
 use crate::parameters::{AudioParameters, VideoParameters};
 use crate::tag::Unit;
-use crate::video::{self, VideoTrack};
+use crate::video::VideoTrack;
 
 /// Targets and limits. The defaults are meant for everyone.
 #[derive(Debug, Clone)]
@@ -275,7 +275,7 @@ impl Cutter {
 
     fn push_video(&mut self, time_ms: u64, composition_ms: i32, data: Bytes) -> Result<(), MediaError> {
         let Some(parameters) = &self.video.parameters else { return Ok(()) };
-        let keyframe = video::contains_idr(&data, parameters.nal_length_bytes)?;
+        let keyframe = parameters.is_keyframe(&data)?;
         if composition_ms.abs() > self.config.composition_max_ms {
             return Err(MediaError::malformed(format!("a frame shown {composition_ms} ms after decoding")));
         }
@@ -380,7 +380,7 @@ impl Cutter {
         let (video, audio) = present.clone();
         let bytes = boxes::init_segment(video.as_ref(), audio.as_ref())?;
         let mime = mime(video.as_ref(), audio.as_ref());
-        let profile_idc = video.as_ref().map(VideoParameters::profile_idc);
+        let profile_idc = video.as_ref().and_then(VideoParameters::profile_idc);
         if let Some(profile_idc @ FIRST_RARE_PROFILE..) = profile_idc
             && self.emitted.0 != present.0
         {

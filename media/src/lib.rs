@@ -1,9 +1,9 @@
-//! What an encoder sends (RTMP audio and video tags) becomes what a browser plays: one init segment and
-//! CMAF chunks of about 100 ms. Pure: bytes and times come in, segments come out. Sockets and clocks belong
-//! to the callers, signing and cutting into pieces to `wire` and `uploader`.
+//! What an encoder sends (RTMP audio and video tags, or a browser's own frames) becomes what a browser plays: one init
+//! segment and CMAF chunks of about 100 ms; [`Numbering`] makes signed pieces of these. Pure: bytes and times come in,
+//! segments and pieces come out. Sockets, clocks and randomness belong to the callers.
 //!
-//! [`Packager`] is the whole path for one broadcast. Its parts are public for other sources than RTMP:
-//! [`tag::parse`] reads a tag, [`Timeline`] turns its timestamp into media time, [`Cutter`] makes chunks.
+//! [`Packager`] is the whole path from RTMP for one broadcast. Its parts are public for other sources:
+//! [`tag::parse`] reads a tag, [`Timeline`] turns its timestamp into media time, [`Cutter`] makes chunks of [`Unit`]s.
 //!
 //! ```
 //! use media::{CutterConfig, MediaEvent, Packager, TagKind};
@@ -26,15 +26,19 @@ mod audio;
 mod boxes;
 mod cutter;
 mod error;
+mod numbering;
 mod packager;
 mod parameters;
+mod stripes;
 pub mod tag;
 mod timeline;
 mod video;
 
 pub use cutter::{Chunk, Cutter, CutterConfig, InitSegment, MediaEvent, MediaWarning};
 pub use error::MediaError;
+pub use numbering::{Numbering, Salts};
 pub use packager::{Announced, Packager};
 pub use parameters::{AudioParameters, VideoParameters};
-pub use tag::TagKind;
+pub use stripes::bitrate_bps;
+pub use tag::{TagKind, Unit};
 pub use timeline::Timeline;

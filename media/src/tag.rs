@@ -33,20 +33,21 @@ pub enum TagKind {
 /// What a tag body holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Unit {
-    /// An AVC sequence header. Its timestamp means nothing: FFmpeg stamps it 0 whatever the media's is.
+    /// What describes the pictures (in RTMP a sequence header, whose timestamp means nothing: FFmpeg stamps it 0 whatever
+    /// the media's is).
     VideoParameters(VideoParameters),
-    /// One picture, NAL units with length prefixes (ISO/IEC 14496-15, 5.3.3).
+    /// One picture: of H.264 NAL units with length prefixes (ISO/IEC 14496-15, 5.3.3), of VP9 the frame.
     VideoFrame {
         /// Presentation minus decoding time, ms.
         composition_ms: i32,
         /// The pictures, one access unit.
         data: Bytes,
     },
-    /// An AAC sequence header. Its timestamp means nothing either.
+    /// What describes the sound. Its timestamp means nothing either.
     AudioParameters(AudioParameters),
-    /// One raw AAC frame.
+    /// One frame of sound.
     AudioFrame {
-        /// The frame, without ADTS.
+        /// The frame; AAC without ADTS.
         data: Bytes,
     },
     /// Nothing to play: end of sequence, seek commands, empty frames.

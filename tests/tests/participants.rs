@@ -92,7 +92,7 @@ async fn broadcast(session_url: String, signer: Signer, media_key: Option<MediaK
     let (programme, publisher) = (Programme::new(BITRATE_BPS), participant.publisher());
     let numbering = Numbering::new(Epoch(unix_us() / 1000), BITRATE_BPS);
     let mut numbering = match media_key {
-        Some(key) => numbering.private(key),
+        Some(key) => numbering.private(key, uploader::salt),
         None => numbering,
     };
     let (header, frame) = numbering.header(&programme.init(), &signer).unwrap();

@@ -57,6 +57,7 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/watch/{name}", get(watch))
+        .route("/studio", get(studio))
         .route("/assets/{*path}", get(asset))
         .route("/healthz", get(health))
         .route("/readyz", get(ready))
@@ -77,6 +78,16 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
 
 async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
     file(&site.assets, "index.html", &request)
+}
+
+/// Like the operator's, framed by nobody: it is about to use a camera.
+async fn studio(State(site): State<Site>, request: HeaderMap) -> Response {
+    let mut page = file(&site.assets, "studio.html", &request);
+    let policy = CONTENT_POLICY.replace("frame-ancestors *", "frame-ancestors 'none'");
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    page
 }
 
 async fn watch(State(site): State<Site>, Path(name): Path<String>, request: HeaderMap) -> Response {

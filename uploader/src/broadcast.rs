@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use media::{Chunk, CutterConfig, MediaEvent, MediaWarning, Packager};
+use media::{Chunk, CutterConfig, MediaEvent, MediaWarning, Numbering, Packager, bitrate_bps};
 use peer::transport::Endpoint;
 use peer::{Event, Participant, ParticipantConfig, Publisher};
 use swarm::{Config, Identity, Role};
@@ -14,9 +14,7 @@ use wire::session::Refusal;
 use wire::{Epoch, MediaKey, Signer};
 
 use crate::ingest::{Publication, PublicationEvent, Tag};
-use crate::numbering::Numbering;
 use crate::opening::Opening;
-use crate::stripes::bitrate_bps;
 
 /// An encoder that is back within this time continues the broadcast.
 const RETURN_WITHIN: Duration = Duration::from_secs(60);
@@ -323,7 +321,7 @@ impl Task {
             began,
             packager: Packager::new(CutterConfig::default()),
             numbering: match self.media_key.clone() {
-                Some(key) => Numbering::new(epoch, bitrate_bps(video_kbps)).private(key),
+                Some(key) => Numbering::new(epoch, bitrate_bps(video_kbps)).private(key, salt),
                 None => Numbering::new(epoch, bitrate_bps(video_kbps)),
             },
             absent_since: None,
@@ -444,4 +442,11 @@ async fn next_of(present: &mut Option<Publication>) -> PublicationEvent {
         Some(publication) => publication.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// For a generation of a private channel.
+pub fn salt() -> Option<[u8; wire::SALT_LENGTH]> {
+    let mut salt = [0; wire::SALT_LENGTH];
+    getrandom::fill(&mut salt).ok()?;
+    Some(salt)
 }

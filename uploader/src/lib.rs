@@ -4,9 +4,7 @@
 mod broadcast;
 pub mod ingest;
 pub mod key;
-mod numbering;
 mod opening;
-mod stripes;
 
-pub use broadcast::{Broadcast, BroadcastConfig, Counters};
-pub use numbering::Numbering;
+pub use broadcast::{Broadcast, BroadcastConfig, Counters, salt};
+pub use media::Numbering;

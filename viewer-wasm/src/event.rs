@@ -14,7 +14,7 @@ use web_sys::{Event as DomEvent, EventTarget};
 use wire::PeerId;
 use wire::session::Signal;
 
-use crate::shell::Shell;
+use crate::Shell;
 
 /// Something happened.
 pub(crate) enum Event {
@@ -24,18 +24,16 @@ pub(crate) enum Event {
         number: u32,
         what: LinkEvent,
     },
+    #[cfg(not(feature = "studio"))]
     Media(MediaEvent),
+    #[cfg(not(feature = "studio"))]
     Page(PageEvent),
     /// The engine's time has come.
     Wake,
     /// Time to look at the screen.
     Beat,
-    /// The viewer switched sharing.
-    Sharing(bool),
-    /// How much to pass on at most, in multiples of the stream's bitrate.
-    UploadCap(f32),
-    /// The viewer wants to be at the live edge again.
-    Follow,
+    /// The page wants something done.
+    Ask(Box<dyn FnOnce(&mut Shell)>),
 }
 
 /// On the WebSocket to the tracker.
@@ -65,6 +63,7 @@ pub(crate) enum LinkEvent {
 }
 
 /// On the media source or the video element.
+#[cfg(not(feature = "studio"))]
 pub(crate) enum MediaEvent {
     SourceOpened,
     Appended,
@@ -77,6 +76,7 @@ pub(crate) enum MediaEvent {
 }
 
 /// To the whole page.
+#[cfg(not(feature = "studio"))]
 pub(crate) enum PageEvent {
     /// Hidden or shown.
     Visibility,

@@ -1,6 +1,6 @@
 //! What the viewer can say of itself, under the names that pages and tests read.
 
-use js_sys::{Array, JSON, Object, Reflect};
+use js_sys::{JSON, Object, Reflect};
 use swarm::Stats;
 use wasm_bindgen::JsValue;
 
@@ -26,10 +26,12 @@ impl Figures {
     }
 
     /// A list of objects.
+    #[cfg(not(feature = "studio"))]
     pub(crate) fn with_list(self, name: &str, list: impl Iterator<Item = Figures>) -> Self {
-        self.with(name, list.map(|figures| figures.0).collect::<Array>())
+        self.with(name, list.map(|figures| figures.0).collect::<js_sys::Array>())
     }
 
+    #[cfg(not(feature = "studio"))]
     pub(crate) fn empty() -> Self {
         Figures(Object::new())
     }

@@ -45,6 +45,7 @@ impl Links {
     }
 
     /// Off: closes all, and makes none from here on.
+    #[cfg(not(feature = "studio"))]
     pub(crate) fn set_sharing(&mut self, on: bool) -> Vec<Input> {
         self.sharing = on;
         let closed = if on { Vec::new() } else { std::mem::take(&mut self.links) };

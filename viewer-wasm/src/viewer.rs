@@ -1,17 +1,15 @@
-//! The module's only export.
+//! The viewer's export, the module's only one.
 
 use std::rc::Rc;
 
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::HtmlVideoElement;
 
+use crate::Shell;
+use crate::crash;
 use crate::event::{Event, Inbox, Mailbox};
 use crate::options::Options;
-use crate::shell::Shell;
-
-/// Fired on the window when this module has crashed, which must not happen: `detail` is the message.
-const CRASHED: &str = "swarmcast-crashed";
 
 /// One viewer of one channel, who watches in one `<video>`.
 #[wasm_bindgen]
@@ -25,7 +23,7 @@ impl Viewer {
     /// The page starts the playing of `video`, also when the element says `emptied`.
     #[wasm_bindgen(constructor)]
     pub fn new(video: HtmlVideoElement, options: &JsValue) -> Result<Viewer, JsValue> {
-        std::panic::set_hook(Box::new(|info| crashed(&info.to_string())));
+        crash::report();
         let options = Options::read(options)?;
         let inbox = Inbox::new(options.on_change.clone());
         inbox.serve(Shell::new(video, options, &Mailbox::of(&inbox))?);
@@ -40,35 +38,27 @@ impl Viewer {
     /// Whether links to other viewers may be made. Off: all are closed, and no address of this machine is looked up.
     #[wasm_bindgen(js_name = setSharing)]
     pub fn set_sharing(&self, on: bool) {
-        Mailbox::of(&self.inbox).post(Event::Sharing(on));
+        self.ask(move |shell| shell.share(on));
     }
 
     /// Passes on at most this many times the stream's bitrate.
     #[wasm_bindgen(js_name = setUploadCap)]
     pub fn set_upload_cap(&self, times: f32) {
-        Mailbox::of(&self.inbox).post(Event::UploadCap(times));
+        self.ask(move |shell| shell.cap_upload(times));
     }
 
     /// Back to the live edge, and to staying there. Elsewhere the viewer gets by the element's own `currentTime` and pause.
     #[wasm_bindgen(js_name = seekToLive)]
     pub fn seek_to_live(&self) {
-        Mailbox::of(&self.inbox).post(Event::Follow);
+        self.ask(Shell::follow);
     }
 
     /// Leaves the swarm and lets go of everything.
     pub fn close(&self) {
         self.inbox.close();
     }
-}
 
-fn crashed(message: &str) {
-    web_sys::console::error_1(&format!("swarmcast crashed: {message}").into());
-    let init = web_sys::CustomEventInit::new();
-    init.set_detail(&message.into());
-    let (Ok(event), Some(window)) =
-        (web_sys::CustomEvent::new_with_event_init_dict(CRASHED, &init), web_sys::window())
-    else {
-        return;
-    };
-    let _ = window.dispatch_event(event.unchecked_ref());
+    fn ask(&self, what: impl FnOnce(&mut Shell) + 'static) {
+        Mailbox::of(&self.inbox).post(Event::Ask(Box::new(what)));
+    }
 }

@@ -133,6 +133,8 @@ impl Roster {
             let present = self.member(seat).filter(|member| member.present).map(|member| member.peer);
             present.into_iter().for_each(|peer| self.say(peer, FromTracker::Viewers { count }));
         }
+        // The broadcaster has no seat, and wants to know more than anyone.
+        self.source.into_iter().for_each(|source| self.say(source, FromTracker::Viewers { count }));
     }
 
     pub(super) fn say(&mut self, to: PeerId, message: FromTracker) {

@@ -60,6 +60,17 @@ fn parent(roster: &Roster, seat: Seat, stripe: u8) -> Option<Seat> {
 }
 
 #[test]
+fn the_broadcaster_is_told_how_many_watch() {
+    let mut roster = grown(3);
+    let told = std::iter::from_fn(|| roster.poll_output()).filter(|output| output.to == SOURCE);
+    let counts = told.filter_map(|output| match output.message {
+        FromTracker::Viewers { count } => Some(count),
+        _ => None,
+    });
+    assert_eq!(counts.last(), Some(3));
+}
+
+#[test]
 fn everyone_is_fed_and_trees_stay_shallow() {
     for viewers in (1..=12).chain([30, 100, 300]) {
         let roster = grown(viewers);

@@ -129,9 +129,10 @@ class World {
     return Promise.all(Array.from({ length: count }, (_, index) => this.viewer({ name: NAMES[index], ...options })));
   }
 
-  async browser(host = '') {
-    if (!this.#browsers.has(host)) this.#browsers.set(host, launch({ host, scratch: this.scratch }));
-    return this.#browsers.get(host);
+  async browser(host = '', args = []) {
+    const name = [host, ...args].join(' ');
+    if (!this.#browsers.has(name)) this.#browsers.set(name, launch({ host, scratch: this.scratch, args }));
+    return this.#browsers.get(name);
   }
 
   /** A command in a host of the WAN. */

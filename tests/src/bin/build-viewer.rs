@@ -1,5 +1,6 @@
-//! Builds the viewer that browsers load: wasm by cargo, its JavaScript by wasm-bindgen, both into `www/dist`; then
-//! holds them against the size they may have and against imports that no browser provides.
+//! Builds what browsers load: wasm by cargo, its JavaScript by wasm-bindgen, both into `www/dist`; then holds them against
+//! the size they may have and against imports that no browser provides. Once as the viewer, once as the broadcaster of the
+//! studio page.
 //!
 //! `wasm-opt` is left out: what it removes is what compresses well, and the gzipped module grows by a twentieth.
 
@@ -12,8 +13,20 @@ use anyhow::{Context as _, Result, bail, ensure};
 use flate2::{Compression, write::GzEncoder};
 use wasmparser::{Parser, Payload};
 
-/// Bytes of wasm and JavaScript together, gzipped: what a viewer waits for before anything can happen.
-const GZIPPED_MAX: usize = 130 * 1000;
+/// One of the module's two builds.
+struct Build {
+    /// Of the files.
+    name: &'static str,
+    features: &'static [&'static str],
+    /// Bytes of wasm and JavaScript together, gzipped.
+    gzipped_max: usize,
+}
+
+/// What a viewer waits for before anything can happen, and what a broadcaster does.
+const BUILDS: [Build; 2] = [
+    Build { name: "viewer", features: &[], gzipped_max: 130 * 1000 },
+    Build { name: "studio", features: &["studio"], gzipped_max: 200 * 1000 },
+];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "wasm";
@@ -24,14 +37,18 @@ const COMPACT: &str = r#"target.wasm32-unknown-unknown.rustflags=["--cfg", "sha2
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests stand in the workspace")?;
     let dist = root.join("www/dist");
-    let wasm = compile(root)?;
-    bind(&wasm, &dist)?;
-    refuse_foreign_imports(&dist.join("viewer_bg.wasm"))?;
-    weigh(&[dist.join("viewer_bg.wasm"), dist.join("viewer.js")])
+    for build in &BUILDS {
+        let (wasm, script) = (format!("{}_bg.wasm", build.name), format!("{}.js", build.name));
+        let compiled = compile(root, build)?;
+        bind(&compiled, &dist, build.name)?;
+        refuse_foreign_imports(&dist.join(&wasm), build.name)?;
+        weigh(&[dist.join(wasm), dist.join(script)], build)?;
+    }
+    Ok(())
 }
 
 /// The path of the compiled module.
-fn compile(root: &Path) -> Result<PathBuf> {
+fn compile(root: &Path, build: &Build) -> Result<PathBuf> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(root)
@@ -46,6 +63,8 @@ fn compile(root: &Path) -> Result<PathBuf> {
             TARGET,
             "--profile",
             PROFILE,
+            "--features",
+            &build.features.join(","),
         ])
         .status()
         .context("cannot start cargo")?;
@@ -58,7 +77,7 @@ fn compile(root: &Path) -> Result<PathBuf> {
 }
 
 /// Writes module and script. Imports get short names in both: the digits that wasm-bindgen adds to them do not compress.
-fn bind(wasm: &Path, dist: &Path) -> Result<()> {
+fn bind(wasm: &Path, dist: &Path, name: &str) -> Result<()> {
     fs::create_dir_all(dist)?;
     let mut output = wasm_bindgen_cli_support::Bindgen::new()
         .input_path(wasm)
@@ -66,7 +85,7 @@ fn bind(wasm: &Path, dist: &Path) -> Result<()> {
         .typescript(false)
         .remove_producers_section(true)
         .remove_name_section(true)
-        .out_name("viewer")
+        .out_name(name)
         .generate_output()
         .context("wasm-bindgen refuses the module")?;
     let mut script = without_comments(output.js());
@@ -77,8 +96,8 @@ fn bind(wasm: &Path, dist: &Path) -> Result<()> {
         script = script.replace(&before, &key);
         import.name = short;
     }
-    fs::write(dist.join("viewer_bg.wasm"), output.wasm_mut().emit_wasm())?;
-    fs::write(dist.join("viewer.js"), script)?;
+    fs::write(dist.join(format!("{name}_bg.wasm")), output.wasm_mut().emit_wasm())?;
+    fs::write(dist.join(format!("{name}.js")), script)?;
     Ok(())
 }
 
@@ -90,13 +109,13 @@ fn without_comments(script: &str) -> String {
 }
 
 /// `env` is what a C library or a forgotten clock would want from the browser, and a module that names it does not start.
-fn refuse_foreign_imports(wasm: &Path) -> Result<()> {
+fn refuse_foreign_imports(wasm: &Path, name: &str) -> Result<()> {
     let bytes = fs::read(wasm)?;
     for payload in Parser::new(0).parse_all(&bytes) {
         let Payload::ImportSection(imports) = payload? else { continue };
         for import in imports.into_imports() {
             let import = import?;
-            if import.module != "./viewer_bg.js" {
+            if import.module != format!("./{name}_bg.js") {
                 bail!("the module imports `{}` from `{}`, which no browser has", import.name, import.module);
             }
         }
@@ -104,7 +123,7 @@ fn refuse_foreign_imports(wasm: &Path) -> Result<()> {
     Ok(())
 }
 
-fn weigh(files: &[PathBuf]) -> Result<()> {
+fn weigh(files: &[PathBuf], build: &Build) -> Result<()> {
     let mut total = 0;
     for file in files {
         let bytes = fs::read(file)?;
@@ -112,8 +131,9 @@ fn weigh(files: &[PathBuf]) -> Result<()> {
         total += gzipped;
         println!("{:>8} bytes, {gzipped:>7} gzipped: {}", bytes.len(), file.display());
     }
-    println!("viewer: {total} bytes gzipped, of at most {GZIPPED_MAX}");
-    ensure!(total <= GZIPPED_MAX, "the viewer has grown beyond {GZIPPED_MAX} bytes gzipped");
+    let Build { name, gzipped_max, .. } = build;
+    println!("{name}: {total} bytes gzipped, of at most {gzipped_max}");
+    ensure!(total <= *gzipped_max, "the {name} has grown beyond {gzipped_max} bytes gzipped");
     Ok(())
 }
 

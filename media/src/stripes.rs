@@ -15,7 +15,7 @@ const UNKNOWN_BPS: u32 = 2_500_000;
 const BESIDES_VIDEO_BPS: u32 = 160_000;
 
 /// Bits a second of a broadcast whose encoder announced `video_kbps`.
-pub(crate) fn bitrate_bps(video_kbps: Option<u32>) -> u32 {
+pub fn bitrate_bps(video_kbps: Option<u32>) -> u32 {
     match video_kbps {
         Some(kbps) if kbps > 0 => kbps.saturating_mul(1_000).saturating_add(BESIDES_VIDEO_BPS),
         _ => UNKNOWN_BPS,

@@ -1,10 +1,10 @@
 //! From a chunk to numbered, signed pieces; from an init segment to a signed stream header. One epoch's worth.
 
 use bytes::Bytes;
-use media::{Chunk, InitSegment};
 use wire::limits::{INIT_MAX, MIME_MAX};
 use wire::{ChunkPlace, Epoch, MediaKey, Piece, PieceHeader, SALT_LENGTH, Seal, Signer, StreamHeader, cut};
 
+use crate::cutter::{Chunk, InitSegment};
 use crate::stripes::stripes;
 
 /// Lag that viewers are told to aim at, in milliseconds.
@@ -20,9 +20,12 @@ pub struct Numbering {
     /// Generation and content of the present init segment.
     present: Option<(u16, InitSegment)>,
     /// A private channel's key, and what seals the present generation.
-    media_key: Option<MediaKey>,
+    media_key: Option<(MediaKey, Salts)>,
     seal: Option<Seal>,
 }
+
+/// Where fresh random bytes come from, for each generation of a private channel; `None`: there are none to be had.
+pub type Salts = fn() -> Option<[u8; SALT_LENGTH]>;
 
 impl Numbering {
     /// Nothing published yet. `bitrate_bps` decides how many stripes there are.
@@ -33,8 +36,8 @@ impl Numbering {
     }
 
     /// The same for a private channel: all media is sealed.
-    pub fn private(self, key: MediaKey) -> Self {
-        Numbering { media_key: Some(key), ..self }
+    pub fn private(self, key: MediaKey, salts: Salts) -> Self {
+        Numbering { media_key: Some((key, salts)), ..self }
     }
 
     /// A header, if the init segment is another than the present one. An encoder that returns unchanged needs none.
@@ -68,10 +71,8 @@ impl Numbering {
             mime: init.mime.clone(),
             init: init.bytes.clone(),
         };
-        if let Some(key) = &self.media_key {
-            let mut salt = [0; SALT_LENGTH];
-            getrandom::fill(&mut salt).ok()?;
-            let (sealed, seal) = header.sealed(key, signer.channel(), salt);
+        if let Some((key, salts)) = &self.media_key {
+            let (sealed, seal) = header.sealed(key, signer.channel(), salts()?);
             (header, self.seal) = (sealed, Some(seal));
         }
         if header.init.len() > INIT_MAX {
@@ -145,7 +146,8 @@ mod tests {
     #[test]
     fn a_private_channels_media_is_sealed_and_its_holders_open_it() {
         let (signer, key) = (Signer::from_seed(&[1; 32]), MediaKey::new([2; 32]));
-        let mut numbering = Numbering::new(Epoch(1), 1_000_000).private(key.clone());
+        let mut numbering =
+            Numbering::new(Epoch(1), 1_000_000).private(key.clone(), || Some([3; SALT_LENGTH]));
         let (header, _) = numbering.header(&init(b"avcC"), &signer).unwrap();
         assert!(header.private && header.mime.is_empty());
         let pieces = numbering.pieces(&chunk(30_000), &signer);

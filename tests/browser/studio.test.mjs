@@ -1,0 +1,135 @@
+// Going live from a browser: Chromium's fake camera, seen and heard by three others; what happens on the page when the
+// server goes away, when the broadcast ends, and when the name is somebody else's.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { onLan } from './lib/network.mjs';
+import { path } from './lib/paths.mjs';
+import { scenario } from './lib/world.mjs';
+
+await onLan();
+
+const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+const PICTURES = path('target/browser-tests/pages');
+
+/** The studio's page in a browser that has a camera, and takes the server's address for a safe one. */
+async function studio(world, options = {}) {
+  const browser = await world.browser('', [...CAMERA, `--unsafely-treat-insecure-origin-as-secure=${world.url}`]);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
+  const page = await context.newPage();
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(error.stack ?? String(error)));
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+  await page.goto(`${world.url}/studio`);
+  return { page, problems };
+}
+
+async function goLive(page, name) {
+  await page.locator('#quality').selectOption('240');
+  await page.locator('#go:enabled').waitFor({ timeout: 20_000 });
+  await page.locator('#name').fill(name);
+  await page.locator('#go').click();
+  await page.locator('#onair').waitFor({ timeout: 20_000 });
+  return page.locator('#link').inputValue();
+}
+
+const watched = (world, name, link) => {
+  const { pathname, hash } = new URL(link);
+  return world.viewer({ name, watchPage: pathname + hash });
+};
+
+const moves = async (viewer) => {
+  const { count } = await viewer.frames();
+  await viewer.until('sees the picture move', 20, async () => (await viewer.frames()).count > count + 20);
+};
+
+scenario('a browser goes live with its camera, and three others see and hear it', async (world) => {
+  mkdirSync(PICTURES, { recursive: true });
+  await world.startTracker();
+  const { page, problems } = await studio(world);
+  await page.locator('#go:enabled').waitFor({ timeout: 20_000 });
+  await page.screenshot({ path: `${PICTURES}/studio-desktop.png` });
+  const link = await goLive(page, 'from-a-tab');
+  assert.match(link, /\/watch\/from-a-tab#key=[\w-]{43}$/);
+  await world.goesLive(20);
+
+  const viewers = [];
+  for (const name of ['Anna', 'Ben', 'Chloe']) viewers.push(await watched(world, name, link));
+  for (const viewer of viewers) {
+    await viewer.firstFrame(20);
+    await moves(viewer);
+    await viewer.until('hears it', 10, async () => (await viewer.decodedSoundBytes()) > 2_000);
+    assert.equal(await viewer.state(), 'live');
+  }
+  const mimes = new Set(await Promise.all(viewers.map(async (viewer) => (await viewer.stats()).mime)));
+  world.note(`sent as ${[...mimes].join()}`);
+  assert.match([...mimes][0], /codecs="(avc1|vp09)[^"]*,opus"/);
+  await world.until('the studio counts its viewers', 10, async () => (await page.locator('#viewers').textContent()) === '3');
+  await viewers[0].until('takes stripes from others than the server', 30, async () => {
+    const { bytes } = await viewers[0].stats();
+    return bytes.source + bytes.viewers > 0;
+  });
+  const { lag_s: lag } = await viewers[0].stats();
+  world.note(`${lag.toFixed(2)} s behind the camera`);
+  assert.ok(lag < 4, `${lag} s behind the camera`);
+  await page.locator('#health li').first().waitFor();
+  await page.screenshot({ path: `${PICTURES}/studio-live-desktop.png` });
+
+  // The server goes away and comes back: the same broadcast goes on, and nobody reloads.
+  const { epoch } = await viewers[0].stats();
+  await world.tracker.kill();
+  await page.getByText('The server is out of reach').waitFor({ timeout: 20_000 });
+  for (const viewer of viewers) await moves(viewer);
+  await world.startTracker();
+  await world.until('the studio is back', 30, async () => (await page.locator('.studio').getAttribute('data-connected')) === 'true');
+  await moves(viewers[1]);
+  assert.equal((await viewers[1].stats()).epoch, epoch);
+
+  // Stopping asks first, and then viewers hear of it.
+  await page.locator('#stop').click();
+  await page.locator('#sure button[value=no]').click();
+  assert.ok(await page.locator('#onair').isVisible());
+  await page.locator('#stop').click();
+  await page.locator('#sure button[value=yes]').click();
+  for (const viewer of viewers) {
+    await viewer.until('hears that it has ended', 15, async () => ['offline', 'ended'].includes(await viewer.state()));
+  }
+  assert.deepEqual(problems.filter((problem) => !/WebSocket|ERR_CONNECTION/.test(problem)), []);
+});
+
+scenario('a name that is somebody else’s is refused in words, and the next one works', async (world) => {
+  await world.broadcast();
+  const { page } = await studio(world, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+  await page.locator('#quality').selectOption('240');
+  await page.locator('#go:enabled').waitFor({ timeout: 20_000 });
+  await page.locator('#name').fill(world.name);
+  await page.locator('#go').click();
+  await page.locator('#status p[data-kind=trouble]').waitFor({ timeout: 20_000 });
+  world.note(`told: ${await page.locator('#status').textContent()}`);
+  await page.screenshot({ path: `${PICTURES}/studio-phone.png`, fullPage: true });
+  assert.ok(await page.locator('#setup').isVisible());
+  const link = await goLive(page, 'another-name');
+  const viewer = await watched(world, 'Anna', link);
+  await viewer.firstFrame(20);
+});
+
+scenario('a private broadcast from a tab opens with the whole link alone', async (world) => {
+  await world.startTracker();
+  const { page } = await studio(world);
+  await page.locator('#private').check();
+  const link = await goLive(page, 'family');
+  assert.match(link, /#key=[\w-]{43}&secret=[\w-]{43}$/);
+  const friend = await watched(world, 'Anna', link);
+  await friend.firstFrame(20);
+  const stranger = await watched(world, 'Ben', link.split('&')[0]);
+  await stranger.until('is told that it is encrypted', 10, async () => (await stranger.state()) === 'locked');
+});
+
+scenario('without a camera’s permission the page says what to do', async (world) => {
+  await world.startTracker();
+  const browser = await world.browser();
+  const page = await browser.newPage();
+  await page.goto(`${world.url}/studio`);
+  await page.getByText('Browsers give cameras only to pages with https:').waitFor({ timeout: 10_000 });
+  assert.ok(await page.locator('#go').isDisabled());
+});
