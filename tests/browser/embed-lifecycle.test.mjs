@@ -1,9 +1,9 @@
 // Players come and go on one page: two play side by side, and one that is removed takes everything of its own along.
 
 import assert from 'node:assert/strict';
-import { freshPage } from './lib/browser.mjs';
 import { onLan } from './lib/network.mjs';
 import { openSite } from './lib/site.mjs';
+import { watch } from './lib/until.mjs';
 import { scenario } from './lib/world.mjs';
 
 await onLan();
@@ -12,7 +12,7 @@ const OPENS = 10;
 const WARM_UP = 3; // opens until everything that is made once has been made
 // Between opening 3 and 10. A player that stayed would hold its pieces and its picture: megabytes each time.
 const HEAP_GROWTH_MAX_BYTES = 1_500_000;
-const NODES_GROWTH_MAX = 200; // a player is about a hundred
+const NODES_GROWTH_MAX = 200; // a player is about 300
 
 /** In the page, before its scripts: counts what is open. */
 function countOpen() {
@@ -50,18 +50,19 @@ function countOpen() {
 
 async function sitePage(world) {
   const { origin } = await openSite({ '/': `<!doctype html><script type="module" src="${world.url}/embed.js"></script>` });
-  const page = await freshPage(await world.browser());
+  // Not watched from outside, as elsewhere: that holds the video it looked at last.
+  const page = await (await world.browser()).newPage();
   await page.addInitScript(countOpen);
   await page.goto(origin);
   await page.evaluate(() => customElements.whenDefined('swarmcast-player').then(() => {}));
   return page;
 }
 
-const add = (page, id, name) => page.evaluate(([wanted, channel]) => {
+const add = (page, id, channel, attributes = {}) => page.evaluate(([wanted, all]) => {
   const player = Object.assign(document.createElement('swarmcast-player'), { id: wanted });
-  player.setAttribute('channel', channel);
+  for (const [name, value] of Object.entries(all)) player.setAttribute(name, value);
   document.body.append(player);
-}, [id, name]);
+}, [id, { channel, ...attributes }]);
 
 const plays = (world, page, id) => world.until(`player ${id} plays`, 15, () => page.evaluate((wanted) => {
   const player = document.getElementById(wanted);
@@ -88,6 +89,16 @@ scenario('two players on one page play side by side, and one goes on without the
   const left = await at();
   await world.until('the other one plays on', 10, async () => (await at()) > left + 2);
   assert.equal((await page.evaluate(() => window.countsOpen())).sockets, 1);
+});
+
+scenario('a player that does not start by itself connects to nobody until somebody presses play', async (world) => {
+  await world.broadcast();
+  const page = await sitePage(world);
+  await add(page, 'player', world.name, { autoplay: 'off' });
+  await watch(2);
+  assert.deepEqual(await page.evaluate(() => [document.getElementById('player').stats().state, window.countsOpen().sockets]), ['idle', 0]);
+  await page.locator('#player video').click();
+  await plays(world, page, 'player');
 });
 
 scenario('ten opens and closes leave no link, no worker and no growing heap', async (world) => {
@@ -118,10 +129,13 @@ scenario('ten opens and closes leave no link, no worker and no growing heap', as
     });
     if (round === WARM_UP) warm = await measure();
   }
-  const end = await measure();
+  // A decoder takes its time to end, and holds its element until then.
+  let end;
+  await world.until('nothing of the players is left', 15, async () => {
+    end = await measure();
+    return end.heap - warm.heap < HEAP_GROWTH_MAX_BYTES && end.nodes - warm.nodes < NODES_GROWTH_MAX;
+  });
   world.note(`heap after ${WARM_UP} opens ${(warm.heap / 1e6).toFixed(2)} MB, after ${OPENS} ${(end.heap / 1e6).toFixed(2)} MB; nodes ${warm.nodes} and ${end.nodes}`);
   assert.equal(page.workers().length, 0);
-  assert.ok(end.heap - warm.heap < HEAP_GROWTH_MAX_BYTES, `the heap has grown by ${end.heap - warm.heap} bytes`);
-  assert.ok(end.nodes - warm.nodes < NODES_GROWTH_MAX, `${end.nodes - warm.nodes} nodes stayed`);
   await neighbor.sees('the picture still');
 });
