@@ -4,7 +4,7 @@ FFMPEG9 := target/ffmpeg9/ffmpeg
 FFMPEG9_WHEEL := imageio-ffmpeg==0.8.1
 AQUATIC := target/aquatic/bin/aquatic_ws
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
-VENDOR := www/vendor/uPlot.esm.js
+VENDOR := www/vendor/lean-qr.mjs
 WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # Program: the Debian package that brings it.
@@ -13,7 +13,7 @@ TOOLS := chromium:chromium firefox-esr:firefox-esr ffmpeg:ffmpeg ip:iproute2 uns
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 
-.PHONY: help setup packages viewer build run test test-rust test-browser sim bench-tracker clean
+.PHONY: help setup packages viewer build run test test-rust test-browser screenshots sim bench-tracker clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,7 +40,9 @@ $(NODE_MODULES): tests/browser/package-lock.json | packages
 # What the pages take from npm packages, as it is: there is no bundler.
 $(VENDOR): www/package-lock.json
 	cd www && npm ci --no-audit --no-fund
-	mkdir -p $(@D) && cp www/node_modules/uplot/dist/uPlot.esm.js www/node_modules/uplot/dist/uPlot.min.css $(@D)
+	mkdir -p $(@D)
+	cp www/node_modules/uplot/dist/uPlot.esm.js www/node_modules/uplot/dist/uPlot.min.css $(@D)
+	cp www/node_modules/lean-qr/index.mjs $(@D)/lean-qr.mjs
 	touch $@
 
 # The newest FFmpeg as a second encoder to test with: a Python wheel carries it, which is a zip archive.
@@ -69,6 +71,9 @@ test-rust: ## format, lints, unit and property tests
 
 test-browser: ## scenarios in real browsers (one: make test-browser ONLY=six-viewers)
 	cd tests/browser && node --test --test-concurrency=1 --test-reporter=spec $(if $(ONLY),$(ONLY).test.mjs,*.test.mjs)
+
+screenshots: build ## pictures of every page, phone and desktop, dark and light, into target/screenshots
+	cd tests/browser && node --test --test-reporter=spec screenshots.mjs
 
 sim: ## simulate every scenario and hold the swarm against its goals: hours (less: make sim SEEDS=1 VIEWERS=1000)
 	cargo run --release --quiet -p tests --bin sim-table -- $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIEWERS),--viewers-max $(VIEWERS))

@@ -1,4 +1,4 @@
-// Charts of the last hour. The one file that names uPlot, which comes from its npm package.
+// Charts of the last hour, by uPlot, which comes from its npm package.
 
 import uPlot from './vendor/uPlot.esm.js';
 import { element } from './elements.js';

@@ -38,3 +38,9 @@ export function shares({ viewers, source, relay }) {
   const share = (count) => (total ? count / total : 0);
   return { total, viewers: share(viewers), source: share(source), relay: share(relay) };
 }
+
+/** A length of time as on a clock: `0:07`, `1:05`. */
+export function clock(length) {
+  const whole = Math.round(length);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}

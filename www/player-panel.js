@@ -1,20 +1,37 @@
-// The panel of figures: how far behind, how much in hand, from whom it comes, what is passed on, over which links.
+// The panel of figures: how far behind, how much in hand, from whom it comes and when, what is passed on, over which
+// links, and this viewer's place in the swarm as a picture. Loaded when it is first opened.
 
+import { copyText } from './copy.js';
 import { element, setText } from './elements.js';
 import { bytes, seconds, shares } from './figures.js';
+import { SwarmPicture } from './panel-swarm.js';
 
 const ORIGINS = [['viewers', 'Viewers'], ['source', 'Broadcaster'], ['relay', 'Server']];
 const KINDS = { viewer: 'Viewer', source: 'Broadcaster', relay: 'Server' };
 const COLUMNS = ['Link', 'Takes', 'Gives', 'Round trip', 'Received', 'Sent'];
+const COPIED_SHOWS_MS = 2000;
 
 export class Panel {
-  constructor() {
+  #charts = null;
+  #latest = null;
+
+  /** Builds itself into `place`; the charts' style goes to `root`. */
+  constructor(place, root) {
     this.figures = Object.fromEntries(['lag', 'buffer', 'start', 'stalls', 'shared', 'rejected'].map((name) => [name, element('dd')]));
     this.parts = Object.fromEntries(ORIGINS.map(([name]) => [name, element('span', { className: `part ${name}` })]));
     this.legend = Object.fromEntries(ORIGINS.map(([name]) => [name, element('b')]));
     this.rows = element('tbody');
-    this.root = element('section', { className: 'panel', part: 'panel', hidden: true, 'data-role': 'panel', 'aria-label': 'Figures' },
-      this.#list(), this.#origins(), this.#links());
+    this.picture = new SwarmPicture();
+    this.copy = element('button', { type: 'button', className: 'plain', 'data-action': 'copy-figures' }, 'Copy all as JSON');
+    this.copy.onclick = () => this.#copy();
+    const charts = element('div', { className: 'charts' });
+    place.append(element('section', { className: 'panel', 'aria-label': 'Figures' },
+      this.#list(), this.#origins(), charts, this.picture.root, this.#links(), element('p', { className: 'foot' }, this.copy)));
+    // Apart, so that a server built without the charts' library still shows everything else.
+    import('./panel-charts.js').then(({ Charts }) => {
+      this.#charts = new Charts(charts, root);
+      if (this.#latest) this.#charts.draw(this.#latest.samples);
+    }).catch(() => charts.remove());
   }
 
   #list() {
@@ -35,7 +52,13 @@ export class Panel {
       element('table', {}, element('thead', {}, head), this.rows));
   }
 
-  render(stats) {
+  /** The panel is open, or it is closed and nothing in it moves. */
+  shown(on) {
+    this.picture.run(on);
+  }
+
+  render({ stats, samples }) {
+    this.#latest = { stats, samples };
     for (const [name, text] of Object.entries(figures(stats))) setText(this.figures[name], text);
     const share = shares(stats.bytes);
     for (const [name] of ORIGINS) {
@@ -44,6 +67,16 @@ export class Panel {
     }
     const rows = stats.links.map((link) => row(link));
     this.rows.replaceChildren(...rows.map((cells) => element('tr', {}, ...cells.map((text) => element('td', {}, text)))));
+    this.picture.show(stats.links);
+    this.#charts?.draw(samples);
+  }
+
+  async #copy() {
+    const { stats, samples } = this.#latest;
+    const report = { page: location.origin + location.pathname, browser: navigator.userAgent, at: new Date().toISOString(), stats, samples };
+    const copied = await copyText(JSON.stringify(report, null, 2), this.copy);
+    setText(this.copy, copied ? 'Copied' : 'This browser did not copy it');
+    setTimeout(() => setText(this.copy, 'Copy all as JSON'), COPIED_SHOWS_MS);
   }
 }
 

@@ -6,10 +6,10 @@ export const STYLE = `
   --own-quiet: var(--swarmcast-quiet, #59636f);
   --own-line: var(--swarmcast-line, #d9dee5);
   --own-raised: var(--swarmcast-raised, #fff);
-  --own-live: var(--swarmcast-live, #e5382c);
+  --own-live: var(--swarmcast-live, #d32a1f);
   --own-viewers: var(--swarmcast-accent, #1b8a6b);
   --own-source: #d08a1d;
-  --own-relay: #7c8796;
+  --own-relay: #6d7887;
   --own-focus: #2f6fed;
   display: block;
   color: var(--own-ink);
@@ -36,43 +36,66 @@ svg { width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width:
 
 .stage { position: relative; aspect-ratio: 16 / 9; background: #0b0e12; color: #fff; border-radius: var(--swarmcast-radius, 10px); overflow: hidden; }
 .stage:fullscreen { border-radius: 0; aspect-ratio: auto; }
+:host([theatre]) .stage { border-radius: 0; aspect-ratio: auto; height: min(56.25vw, calc(100vh - 150px)); }
+.stage :focus-visible { outline-color: #fff; }
 video { width: 100%; height: 100%; display: block; object-fit: contain; }
-.curtain { position: absolute; inset: 0; display: flex; flex-direction: column; gap: 14px; align-items: center; justify-content: center; padding: 0 16px; text-align: center; color: #c4ccd6; font-size: 17px; background: #0b0e12; transition: opacity .2s; pointer-events: none; }
-[data-pictured="true"] .curtain { background: #0b0e1266; }
-[data-state="live"][data-pictured="true"] .curtain { opacity: 0; }
-.spinner { width: 30px; height: 30px; border-radius: 50%; border: 3px solid #ffffff2b; border-top-color: #fff; animation: turn 1s linear infinite; }
-:is([data-state="offline"], [data-state="idle"], [data-state="locked"], [data-state="lapsed"], [data-state="refused"], [data-state="unsupported"], [data-state="failed"]) .spinner { display: none; }
-.begin { width: 72px; height: 72px; display: grid; place-items: center; border-radius: 50%; background: #fff; color: #14181f; }
-.begin svg { width: 34px; height: 34px; fill: currentColor; stroke: none; }
-:not([data-state="idle"]) > .curtain .begin { display: none; }
-.curtain small { display: none; max-width: 46ch; font-size: 14px; line-height: 1.4; color: #9aa5b3; }
+.curtain { position: absolute; inset: 0; display: flex; flex-direction: column; gap: 12px; align-items: center; justify-content: center; padding: 0 16px; text-align: center; color: #fff; background: radial-gradient(circle at 50% 40%, #1a212b, #0b0e12 70%); transition: opacity .2s; pointer-events: none; }
+.curtain button { pointer-events: auto; }
+.curtain .word { font-size: clamp(17px, 3.2vw, 24px); font-weight: 600; letter-spacing: -.01em; }
+.curtain small { max-width: 46ch; font-size: 14px; line-height: 1.45; color: #b6c0cc; }
+[data-pictured="true"] .curtain { background: #0b0e12a6; }
+[data-curtain="open"] .curtain { opacity: 0; visibility: hidden; }
+.spinner { width: 34px; height: 34px; border-radius: 50%; border: 3px solid #ffffff2b; border-top-color: #fff; animation: turn 1s linear infinite; }
+:is([data-state="offline"], [data-state="ended"], [data-state="idle"], [data-state="locked"], [data-state="lapsed"], [data-state="refused"], [data-state="unsupported"], [data-state="failed"], [data-curtain="begin"]) .spinner { display: none; }
+.begin { width: 76px; height: 76px; display: none; place-items: center; border-radius: 50%; background: #fff; color: #14181f; }
+.begin svg { width: 36px; height: 36px; fill: currentColor; stroke: none; }
+[data-curtain="begin"] .begin { display: grid; }
+.alert { margin-top: 4px; padding: 8px 16px; border-radius: 99px; border: 1px solid #ffffff59; font-weight: 600; font-size: 14px; }
+.alert:hover { background: #fff2; }
 @keyframes turn { to { transform: rotate(1turn); } }
 
 .unmute { position: absolute; top: 14px; left: 14px; display: flex; gap: 8px; align-items: center; padding: 9px 16px 9px 12px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }
-.controls { position: absolute; inset: auto 0 0; display: flex; align-items: center; gap: 4px; padding: 26px 8px 6px; background: linear-gradient(transparent, #000b); opacity: 0; transition: opacity .2s; }
-.stage:hover .controls, .stage:focus-within .controls, .stage:not([data-state="live"]) .controls { opacity: 1; }
-@media (hover: none) { .controls { opacity: 1; } }
-.controls button { width: 40px; height: 40px; display: grid; place-items: center; border-radius: 8px; flex: none; }
-.controls button:hover { background: #fff2; }
-.controls button:focus-visible { outline-color: #fff; outline-offset: -3px; }
+.controls { position: absolute; inset: auto 0 0; padding: 34px 10px 6px; background: linear-gradient(transparent, #000c); transition: opacity .2s; }
+.stage.still[data-curtain="open"][data-paused="false"] .controls:not(:focus-within) { opacity: 0; }
+.stage.still[data-curtain="open"][data-paused="false"] { cursor: none; }
+@media (hover: none) { .stage.tapped .controls { opacity: 1 !important; } }
+.row { display: flex; align-items: center; gap: 2px; }
+.row > button:not(.badge) { width: 40px; height: 40px; display: grid; place-items: center; border-radius: 8px; flex: none; }
+.row > button:not(.badge):hover { background: #fff2; }
+.row > button[aria-pressed="true"] { box-shadow: inset 0 -3px #fff; }
+.row > button:focus-visible { outline-offset: -3px; }
 [data-icon="play"] svg, [data-icon="pause"] svg { fill: currentColor; stroke: none; }
 .gap { flex: 1; }
-.badge { margin-left: 6px; padding: 2px 9px; border-radius: 5px; background: #ffffff2e; font-size: 13px; font-weight: 600; white-space: nowrap; }
+.badge { display: flex; align-items: center; gap: 7px; margin: 0 4px 0 8px; padding: 3px 10px; border-radius: 5px; background: #ffffff33; font-size: 13px; font-weight: 700; white-space: nowrap; flex: none; }
+.badge::before { content: ""; width: 7px; height: 7px; border-radius: 50%; background: #c4ccd6; }
 .badge[data-live="true"] { background: var(--own-live); }
-.lag { margin-left: 8px; font-size: 13px; color: #e3e8ee; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.badge[data-live="true"]::before { background: #fff; }
+.lag { margin-left: 6px; font-size: 13px; color: #e3e8ee; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
+input[type="range"] { -webkit-appearance: none; appearance: none; margin: 0; height: 22px; background: none; cursor: pointer; border-radius: 6px; --track: linear-gradient(#fff, #fff) 0 / var(--share, 0%) 100% no-repeat, #ffffff47; }
+input[type="range"]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--track); }
+input[type="range"]::-moz-range-track { height: 4px; border-radius: 2px; background: var(--track); }
+input[type="range"]::-webkit-slider-thumb { -webkit-appearance: none; width: 14px; height: 14px; margin-top: -5px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 1px 4px #0008; }
+input[type="range"]::-moz-range-thumb { width: 14px; height: 14px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 1px 4px #0008; }
+.seek { display: block; width: 100%; --track: linear-gradient(#fff, #fff) 0 / var(--share, 0%) 100% no-repeat, linear-gradient(#fff5, #fff5) 100% / var(--held, 0%) 100% no-repeat, #fff2; }
+.volume { width: 76px; margin: 0 4px 0 2px; }
+@media (hover: none) { .volume { display: none; } }
+
+.notice { display: flex; align-items: center; gap: 8px 18px; justify-content: space-between; margin: 10px 0 0; padding: 10px 10px 10px 14px; border-radius: 10px; border: 1px solid var(--own-line); background: var(--own-raised); font-size: 14px; }
+.notice button, .plain { flex: none; padding: 6px 14px; border-radius: 7px; border: 1px solid var(--own-line); font-weight: 600; background: var(--own-raised); }
+.notice button:hover, .plain:hover { border-color: var(--own-quiet); }
 .under { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 8px 28px; padding: 12px 2px; }
-.state { margin: 0; min-height: 1.45em; flex: 1 1 260px; }
+.state { margin: 0; min-height: 1.45em; flex: 1 1 260px; padding-top: 5px; }
 .state strong { margin-right: 4px; }
-.state strong::before { content: ""; display: inline-block; width: 9px; height: 9px; margin-right: 8px; border-radius: 50%; background: var(--own-quiet); }
-.state[data-state="live"] strong::before { background: var(--own-live); }
+.state strong::before { content: ""; display: inline-block; width: 9px; height: 9px; margin-right: 8px; border-radius: 50%; background: var(--own-relay); }
+.state[data-live="true"] strong::before { background: var(--own-live); }
 .state span, .why { color: var(--own-quiet); }
-.sharing { display: flex; align-items: flex-start; gap: 12px; flex: 0 1 auto; }
-.why { font-size: 13px; line-height: 1.35; max-width: 27ch; padding-top: 2px; }
+.sharing { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 14px; padding: 4px 16px 4px 5px; border: 1px solid var(--own-line); border-radius: 20px; background: var(--own-raised); }
+.why { display: flex; flex-wrap: wrap; gap: 0 12px; font-size: 13px; line-height: 1.5; }
 .why select { font: inherit; color: inherit; background: none; border: 1px solid currentColor; border-radius: 5px; padding: 0 2px; }
 .why select option { color: initial; }
-.switch { display: flex; align-items: center; gap: 9px; font-weight: 600; flex: none; min-height: 28px; border-radius: 6px; }
-.switch:disabled { opacity: .6; }
+.switch { display: flex; align-items: center; gap: 9px; font-weight: 600; flex: none; min-height: 30px; border-radius: 15px; }
+.switch:disabled { opacity: .7; }
 .knob { width: 40px; height: 24px; border-radius: 12px; background: var(--own-relay); position: relative; transition: background .15s; }
 .knob::after { content: ""; position: absolute; top: 3px; left: 3px; width: 18px; height: 18px; border-radius: 50%; background: #fff; transition: transform .15s; }
 .switch[aria-checked="true"] .knob { background: var(--own-viewers); }
@@ -82,7 +105,12 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 .panel dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 14px 20px; margin: 0; }
 .panel dt { color: var(--own-quiet); font-size: 13px; }
 .panel dd { margin: 1px 0 0; font-weight: 600; }
-.panel h2 { margin: 0 0 8px; font-size: 13px; font-weight: 400; color: var(--own-quiet); }
+.panel h2 { margin: 0 0 8px; font-size: 13px; font-weight: 400; color: var(--own-quiet); display: flex; flex-wrap: wrap; gap: 0 14px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); gap: 18px 24px; }
+.chart { min-width: 0; }
+.chart i { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 6px; }
+.swarm canvas { display: block; width: 100%; height: 210px; color: var(--own-ink); }
+.foot { margin: 0; }
 .bar { display: flex; height: 12px; border-radius: 6px; overflow: hidden; background: var(--own-line); gap: 2px; }
 .part { flex: 0 1 0; transition: flex-grow .4s; }
 .part.viewers { background: var(--own-viewers); } .part.source { background: var(--own-source); } .part.relay { background: var(--own-relay); }
@@ -99,10 +127,22 @@ tr:last-child td { border-bottom: 0; }
 :host([controls="off"]) .controls { display: none; }
 :host([fill]) { position: relative; height: 100%; }
 :host([fill]) .stage { height: 100%; aspect-ratio: auto; border-radius: var(--swarmcast-radius, 0); }
-:host([fill]) .curtain small { display: block; }
+:host([fill]) .notice { position: absolute; inset: 8px 8px auto; z-index: 1; margin: 0; }
 :host([fill]) .below { display: none; position: absolute; inset: auto 8px 58px; max-height: calc(100% - 66px); overflow: auto; padding: 0 14px; border-radius: 10px; background: var(--own-raised); }
-:host([fill]) .below:has(.panel:not([hidden])) { display: block; }
+:host([fill]) .below:has(.panel-place:not([hidden])) { display: block; }
 :host([fill]) .panel { border: 0; padding: 4px 0 14px; margin: 0; }
-@media (max-width: 560px) { .under { padding: 12px 14px; } .sharing { width: 100%; } .why { max-width: none; } .panel { margin: 0 14px 12px; padding: 14px; } }
+dialog.share { width: min(640px, calc(100vw - 32px)); box-sizing: border-box; padding: 20px; border: 1px solid var(--own-line); border-radius: 14px; background: var(--own-raised); color: var(--own-ink); }
+dialog.share::backdrop { background: #000a; }
+dialog.share header { display: flex; align-items: center; justify-content: space-between; margin-bottom: 14px; }
+dialog.share h2 { margin: 0; font-size: 20px; letter-spacing: -.01em; }
+dialog.share h3 { margin: 0 0 6px; font-size: 14px; }
+dialog.share header button { width: 36px; height: 36px; display: grid; place-items: center; border-radius: 8px; }
+dialog.share .columns { display: flex; flex-wrap: wrap; gap: 20px; }
+dialog.share canvas { width: 176px; height: 176px; image-rendering: pixelated; border-radius: 8px; flex: none; }
+dialog.share .fields { flex: 1 1 260px; min-width: 0; }
+dialog.share .quiet { margin: 8px 0 16px; font-size: 13px; color: var(--own-quiet); }
+.field { display: flex; gap: 8px; align-items: flex-start; }
+.field input, .field textarea { flex: 1; min-width: 0; font: 13px/1.5 ui-monospace, monospace; color: inherit; background: none; border: 1px solid var(--own-line); border-radius: 7px; padding: 6px 9px; resize: none; }
+@media (max-width: 560px) { .row > button:not(.badge) { width: 38px; } .controls { padding: 26px 6px 4px; } .lag, .volume, [data-action="theatre"] { display: none !important; } .notice { margin: 0; border-width: 0 0 1px; border-radius: 0; } .under { padding: 12px 14px; }  .panel { margin: 0 14px 12px; padding: 14px; } }
 @media (prefers-reduced-motion: reduce) { *, *::after { transition: none !important; } .spinner { animation-duration: 4s; } }
 `;

@@ -6,15 +6,22 @@
 
 import init, { Viewer } from './dist/viewer.js';
 import { NOTHING_YET } from './figures.js';
+import { behindS } from './player-controls.js';
+import { keepAwake, tellMediaSession } from './player-device.js';
 import { eventBetween } from './player-events.js';
+import { History } from './player-history.js';
+import { keyAction } from './player-keys.js';
 import { PlayerView } from './player-view.js';
 import { beginSession, compiled, sessionAddress } from './session-start.js';
 import * as sharing from './sharing.js';
-import { play } from './sound.js';
+import { play, rememberVolume, restoreVolume } from './sound.js';
 import { wording } from './wording.js';
 
 const REFRESH_MS = 500;
 const USUAL_UPLOAD_CAP = 4;
+const STEP_S = 5; // of the arrow keys
+const VOLUME_STEP = 0.05;
+const AT_EDGE_S = 1; // nearer than this, the viewer means the edge
 
 const moduleReady = init({ module_or_path: compiled });
 moduleReady.catch(() => {}); // Reported by each element.
@@ -26,30 +33,46 @@ class SwarmcastPlayer extends HTMLElement {
   #viewer = null;
   #ending = null; // AbortController of the current channel
   #sharing = { on: false, locked: false, reason: '' };
-  #sound = 'sound';
+  #sound = 'sound'; // or `muted`, `silenced` (by the viewer's wish), `refused`
+  #silenced = false;
   #wantsPlay = true;
   #failure = null;
   #told = NOTHING_YET; // the figures that the page was last told of
+  #history = new History();
+  #alerting = false; // the viewer wants to hear when it starts
 
   constructor() {
     super();
     this.#view = new PlayerView(this.attachShadow({ mode: 'open' }), {
-      onPlay: () => this.#togglePlay(),
-      onMute: () => this.#toggleMute(),
-      onSharing: () => this.#toggleSharing(),
-      onUploadCap: (cap) => this.#setUploadCap(cap),
-      onPanel: () => this.#render(),
+      play: () => this.#togglePlay(),
+      mute: () => this.#toggleMute(),
+      unmute: () => this.#toggleMute(),
+      volume: (volume) => this.#setVolume(volume),
+      seek: (behind) => this.#seekTo(behind),
+      live: () => this.seekToLive(),
+      captions: () => this.#toggleCaptions(),
+      pip: () => this.#togglePip(),
+      theatre: () => this.toggleAttribute('theatre'),
+      sharing: () => this.#toggleSharing(),
+      uploadCap: (cap) => this.#setUploadCap(cap),
+      noticed: () => this.#noticed(),
+      alert: () => this.#askToAlert(),
+      shared: () => ({ channel: this.getAttribute('channel'), server: this.#server(), secret: this.getAttribute('secret'), key: this.stats().channel ?? this.getAttribute('key') }),
     });
   }
 
   connectedCallback() {
+    const { video } = this.#view;
     this.#wantsPlay = this.getAttribute('autoplay') !== 'off';
-    this.#view.video.muted = this.hasAttribute('muted');
+    video.muted = this.hasAttribute('muted');
+    this.#silenced = restoreVolume(video);
+    this.#view.moves(true);
     this.#start();
   }
 
   disconnectedCallback() {
     this.#stop();
+    this.#view.moves(false);
   }
 
   attributeChangedCallback() {
@@ -77,12 +100,14 @@ class SwarmcastPlayer extends HTMLElement {
 
   mute(muted = true) {
     this.#view.video.muted = muted;
+    this.#silenced = muted;
     this.#sound = muted ? 'silenced' : 'sound';
     this.#render();
   }
 
-  /** Back to where all viewers are. Playing goes there by itself. */
+  /** Back to where all viewers are, and plays. */
   seekToLive() {
+    this.#viewer?.seekToLive();
     return this.play();
   }
 
@@ -128,27 +153,44 @@ class SwarmcastPlayer extends HTMLElement {
     this.#viewer = null;
     this.#failure = null;
     this.#told = NOTHING_YET;
+    this.#history = new History();
   }
 
   #listen(signal) {
+    const { video } = this.#view;
     const timer = setInterval(() => this.#render(), REFRESH_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
     // A new media source stops the element.
-    this.#view.video.addEventListener('emptied', () => this.#wantsPlay && this.#viewer && this.#play(), { signal });
-    for (const kind of ['play', 'pause', 'volumechange', 'resize']) {
-      this.#view.video.addEventListener(kind, () => this.#render(), { signal });
+    video.addEventListener('emptied', () => this.#wantsPlay && this.#viewer && this.#play(), { signal });
+    for (const kind of ['play', 'pause', 'volumechange', 'resize', 'seeked', 'loadeddata']) {
+      video.addEventListener(kind, () => this.#render(), { signal });
     }
     window.addEventListener('swarmcast-crashed', () => this.#fail(), { signal });
     // A page that is about the player gives it its keys; on another one the player has those that are pressed inside.
-    const ears = this.getAttribute('keys') === 'page' ? document : this;
-    ears.addEventListener('keydown', (event) => this.#view.onKey(event), { signal });
+    const ears = this.#hasKeysOfPage() ? document : this;
+    ears.addEventListener('keydown', (event) => this.#onKey(event), { signal });
     sharing.onNetworkChange(() => this.#applyPolicy(), { signal });
+    keepAwake(video, signal);
+    const seekBy = (by) => this.#seekBy(by);
+    tellMediaSession(video, this.getAttribute('channel'), { play: () => this.play(), pause: () => this.pause(), seekBy }, signal);
+  }
+
+  #hasKeysOfPage() {
+    return this.getAttribute('keys') === 'page';
+  }
+
+  #onKey(event) {
+    const action = keyAction(event);
+    if (!action) return;
+    event.preventDefault();
+    const { video } = this.#view;
+    const more = { back: () => this.#seekBy(-STEP_S), forward: () => this.#seekBy(STEP_S), louder: () => this.#setVolume(video.volume + VOLUME_STEP), quieter: () => this.#setVolume(video.volume - VOLUME_STEP) };
+    (more[action] ?? this.#view.on[action])();
   }
 
   #fail(error) {
     if (error) console.error('swarmcast:', error);
-    const missing = typeof WebAssembly === 'undefined' ? { state: 'unsupported', reason: 'WebAssembly' } : { state: 'failed' };
-    this.#failure = missing;
+    this.#failure = typeof WebAssembly === 'undefined' ? { state: 'unsupported', reason: 'WebAssembly' } : { state: 'failed' };
     this.#render();
   }
 
@@ -157,7 +199,8 @@ class SwarmcastPlayer extends HTMLElement {
   }
 
   async #play() {
-    this.#sound = await play(this.#view.video);
+    const outcome = await play(this.#view.video);
+    this.#sound = outcome === 'muted' && this.#silenced ? 'silenced' : outcome;
     this.#render();
   }
 
@@ -167,7 +210,44 @@ class SwarmcastPlayer extends HTMLElement {
   }
 
   #toggleMute() {
-    this.mute(!this.#view.video.muted);
+    const { video } = this.#view;
+    if (video.muted && video.volume === 0) video.volume = 0.5;
+    this.mute(!video.muted);
+    rememberVolume(video);
+  }
+
+  #setVolume(volume) {
+    const { video } = this.#view;
+    video.volume = Math.max(0, Math.min(1, volume));
+    this.mute(video.volume === 0);
+    rememberVolume(video);
+  }
+
+  /** So many seconds behind the live edge, as far as the browser still holds that. */
+  #seekTo(behind) {
+    this.#seekBy(behindS(this.stats()) - behind);
+  }
+
+  #seekBy(by) {
+    const { video } = this.#view;
+    const behind = behindS(this.stats()) - by;
+    if (behind < AT_EDGE_S) return void this.seekToLive();
+    if (video.buffered.length) video.currentTime = Math.max(video.buffered.start(0), video.currentTime + by);
+  }
+
+  #toggleCaptions() {
+    const [track] = this.#view.video.textTracks;
+    if (track) track.mode = track.mode === 'showing' ? 'hidden' : 'showing';
+    this.#render();
+  }
+
+  async #togglePip() {
+    try {
+      if (document.pictureInPictureElement) await document.exitPictureInPicture();
+      else await this.#view.video.requestPictureInPicture?.();
+    } catch {
+      // There is no picture yet.
+    }
   }
 
   #toggleSharing() {
@@ -188,6 +268,11 @@ class SwarmcastPlayer extends HTMLElement {
     this.#render();
   }
 
+  #noticed() {
+    sharing.rememberNotice();
+    this.#render();
+  }
+
   #applyPolicy() {
     this.#setSharing(sharing.policy(sharing.circumstances()));
   }
@@ -199,10 +284,27 @@ class SwarmcastPlayer extends HTMLElement {
     this.#render();
   }
 
+  async #askToAlert() {
+    this.#alerting = (await Notification.requestPermission()) === 'granted';
+    this.#render();
+  }
+
   #render() {
     if (!this.#ending) return;
     const stats = this.stats();
-    this.#view.render({ stats, sharing: this.#sharing, sound: this.#sound, cap: this.#uploadCap() });
+    this.#history.note(stats);
+    const offAir = stats.state === 'offline' || stats.state === 'ended';
+    this.#view.render({
+      stats,
+      sharing: this.#sharing,
+      noticed: sharing.noticed(),
+      sound: this.#sound,
+      cap: this.#uploadCap(),
+      samples: this.#history.samples,
+      keysOfPage: this.#hasKeysOfPage(),
+      fills: this.hasAttribute('fill'),
+      mayAlert: offAir && !this.#alerting && window.isSecureContext && globalThis.Notification?.permission !== undefined && Notification.permission !== 'denied',
+    });
     this.dispatchEvent(new CustomEvent('swarmcast-stats', { detail: stats }));
     this.#announce(stats);
   }
@@ -212,6 +314,10 @@ class SwarmcastPlayer extends HTMLElement {
     this.#told = stats;
     if (!event) return;
     const { title, text } = wording(stats);
+    if (event === 'live' && this.#alerting) {
+      this.#alerting = false;
+      if (document.hidden) new Notification(`${this.getAttribute('channel')} is live`);
+    }
     this.dispatchEvent(new CustomEvent(event, { detail: { state: stats.state, message: `${title}. ${text}`.trim() } }));
   }
 }

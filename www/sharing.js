@@ -3,6 +3,7 @@
 
 const CHOICE = 'swarmcast.sharing';
 const CAP = 'swarmcast.upload-cap';
+const NOTICED = 'swarmcast.sharing-noticed';
 
 /** What is known of the machine and of the viewer's earlier choice. */
 export function circumstances() {
@@ -30,6 +31,15 @@ export function policy({ webrtc, saveData, network, phone, choice }) {
 
 export function remember(on) {
   write(CHOICE, on ? 'on' : 'off');
+}
+
+/** Whether this viewer has been told what sharing is, or has chosen already. */
+export function noticed() {
+  return read(NOTICED) !== null || read(CHOICE) !== null;
+}
+
+export function rememberNotice() {
+  write(NOTICED, 'yes');
 }
 
 /** How much to pass on at most, in multiples of the stream's bitrate, or null: no choice was made. */

@@ -2,6 +2,7 @@
 // relay feeds has lines from the relay. Pure: figures -> places -> SVG.
 
 import { element } from './elements.js';
+import { COLOURS } from './stripe-colours.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDE = { width: 1000, height: 620 };
@@ -9,7 +10,6 @@ const NARROW = { width: 520, height: 540 };
 const NARROW_PX = 600; // below it the wide picture's names are too small to read
 const HUB_RADIUS = 22;
 const NAMED_MAX = 40; // beyond it names would cover each other
-const COLOURS = ['#2f6fed', '#d98324', '#1d9a63', '#c2378d', '#7a5af0', '#0e9fb5', '#b5a013', '#d4452f'];
 
 /** Draws `swarm` (see `Picture` in the swarm crate) into `place`, and what its colours mean into `legend`. */
 export function drawSwarm(place, legend, swarm) {

@@ -1,0 +1,118 @@
+// The player's controls, by keyboard alone: a viewer pauses, goes back over the last minute and is left there, returns to
+// the live edge, and finds the volume again on the next visit.
+
+import assert from 'node:assert/strict';
+import { freshPage } from './lib/browser.mjs';
+import { onLan } from './lib/network.mjs';
+import { until, watch } from './lib/until.mjs';
+import { scenario } from './lib/world.mjs';
+
+await onLan();
+
+const BACK_S = 2.5; // behind the common lag: further than a busy machine drifts
+
+const badge = ({ page }) => page.locator('[data-action="live"]');
+const behind = async (viewer) => {
+  const { lag_s: lag, target_lag_s: target } = await viewer.stats();
+  return lag - target;
+};
+const isAtTheEdge = async (viewer) => (await viewer.stats()).following && (await badge(viewer).getAttribute('data-live')) === 'true';
+
+async function watching(world) {
+  await world.broadcast();
+  const viewer = await world.viewer({ name: 'Anna' });
+  await viewer.firstFrame();
+  await viewer.until('is at the live edge', 20, () => isAtTheEdge(viewer));
+  return viewer;
+}
+
+scenario('a viewer pauses, goes back, is left there, and returns to the edge', async (world) => {
+  const viewer = await watching(world);
+  const { keyboard } = viewer.page;
+  await watch(8);
+
+  await keyboard.press('Space');
+  await viewer.until('has paused', 5, () => viewer.page.evaluate(() => window.underTest.video().paused));
+  await viewer.until('is far behind by pausing', 15, async () => (await behind(viewer)) > BACK_S);
+  await keyboard.press('k');
+  await viewer.sees('the picture from where it was left');
+  const left = await behind(viewer);
+  assert.ok(left > BACK_S, `only ${left} s behind`);
+  assert.equal((await viewer.stats()).following, false);
+
+  await keyboard.press('ArrowLeft');
+  await viewer.until('has gone back', 5, async () => (await behind(viewer)) > left + BACK_S);
+  await watch(5);
+  const there = await behind(viewer);
+  world.note(`left ${left.toFixed(1)} s behind the others, then ${there.toFixed(1)} s`);
+  assert.ok(there > left + BACK_S, 'nobody took the viewer forward');
+  assert.match(await badge(viewer).innerText(), /go live/i);
+  assert.match(await viewer.page.locator('[data-action="seek"]').getAttribute('aria-valuetext'), /^\d:\d\d behind live$/);
+  const shown = (await viewer.lagsMs(0)).at(-1) / 1000;
+  assert.ok(shown > left + BACK_S, `the picture says ${shown} s`);
+
+  await badge(viewer).focus();
+  await keyboard.press('Enter');
+  await viewer.until('is at the live edge again', 10, () => isAtTheEdge(viewer));
+  await viewer.sees('the picture at the edge');
+  await viewer.until('is near the camera', 10, async () => (await viewer.lagsMs(0)).at(-1) < 3_500);
+});
+
+scenario('volume and sound are remembered, and keys are left to who is typing', async (world) => {
+  const viewer = await watching(world);
+  const { page } = viewer;
+  const sound = () => page.evaluate(() => {
+    const { volume, muted } = window.underTest.video();
+    return { volume: Math.round(volume * 100), muted };
+  });
+  for (let presses = 0; presses < 4; presses++) await page.keyboard.press('ArrowDown');
+  assert.deepEqual(await sound(), { volume: 80, muted: false });
+  await page.keyboard.press('m');
+  assert.deepEqual(await sound(), { volume: 80, muted: true });
+  await page.reload({ waitUntil: 'commit' });
+  await viewer.firstFrame();
+  assert.deepEqual(await sound(), { volume: 80, muted: true });
+  assert.equal(await page.locator('[data-action="unmute"]').isVisible(), false, 'the viewer wanted it silent');
+  await page.keyboard.press('m');
+  assert.deepEqual(await sound(), { volume: 80, muted: false });
+
+  await page.locator('[data-action="upload-cap"]').focus();
+  await page.keyboard.press('m');
+  assert.deepEqual(await sound(), { volume: 80, muted: false }, 'a letter in a list is not the player’s');
+
+  await page.keyboard.press('Escape');
+  await page.locator('[data-action="mute"]').focus();
+  await page.keyboard.press('t');
+  await until('the picture is wide', 5, () => page.evaluate(() => document.querySelector('swarmcast-player').hasAttribute('theatre')));
+  await page.keyboard.press('f');
+  await until('the picture fills the screen', 5, () => page.evaluate(() => document.fullscreenElement !== null));
+  await page.keyboard.press('f');
+  await until('it has left the full screen', 5, () => page.evaluate(() => document.fullscreenElement === null));
+});
+
+scenario('sound that the browser holds back is offered, and so is the start', async (world) => {
+  await world.broadcast();
+  // As browsers do where the page was not touched yet: first sound is refused, then everything.
+  for (const [name, refuses, offer] of [['no sound', 'sound', 'unmute'], ['nothing', 'all', 'begin']]) {
+    const page = await freshPage(await world.browser());
+    await page.addInitScript((what) => {
+      const { play } = HTMLMediaElement.prototype;
+      HTMLMediaElement.prototype.play = function () {
+        const touched = navigator.userActivation.hasBeenActive;
+        if (!touched && (what === 'all' || !this.muted)) return Promise.reject(new DOMException('as asked', 'NotAllowedError'));
+        return play.call(this);
+      };
+    }, refuses);
+    await page.goto(`${world.url}/watch/${world.name}`);
+    const button = page.locator(`[data-action="${offer}"]`);
+    await button.waitFor({ state: 'visible', timeout: 10_000 });
+    if (offer === 'begin') assert.match(await page.locator('[data-role="state"]').innerText(), /^Press play/);
+    await button.click();
+    await until(`${name} was allowed, and it plays with sound`, 10, () => page.evaluate(() => {
+      const video = document.querySelector('swarmcast-player').shadowRoot.querySelector('video');
+      return !video.paused && !video.muted && video.currentTime > 0;
+    }));
+    await button.waitFor({ state: 'hidden', timeout: 5_000 });
+    await page.context().close();
+  }
+});

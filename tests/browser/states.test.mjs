@@ -1,0 +1,101 @@
+// What the player says of itself: every state provoked, and read on the page as a viewer reads it.
+
+import assert from 'node:assert/strict';
+import { freshPage } from './lib/browser.mjs';
+import { onLan } from './lib/network.mjs';
+import { scenario } from './lib/world.mjs';
+
+await onLan();
+
+const line = (page) => page.locator('[data-role="state"]').first().innerText();
+const reads = (world, page, words, seconds = 15) => world.until(`the page reads ${words}`, seconds, async () => words.test(await line(page)));
+
+async function open(world, { script, routes = [] } = {}) {
+  const page = await freshPage(await world.browser());
+  if (script) await page.addInitScript(script);
+  for (const [address, answer] of routes) await page.route(address, answer);
+  await page.goto(`${world.url}/watch/${world.name}`, { waitUntil: 'commit' });
+  return page;
+}
+
+scenario('from connecting to the end of the broadcast', async (world) => {
+  await world.startTracker();
+  await world.startUploader();
+  const viewer = await world.viewer({ name: 'Anna' });
+  const { page } = viewer;
+  await reads(world, page, /^Not on air/);
+
+  // All that was said, so that a word that flashes up is noticed; and whether there was a picture to it.
+  await page.evaluate(() => {
+    const { shadowRoot } = document.querySelector('swarmcast-player');
+    const [said, video] = [shadowRoot.querySelector('[data-role="state"] strong'), shadowRoot.querySelector('video')];
+    window.said = [];
+    new MutationObserver(() => window.said.push([said.textContent, video.readyState >= 2])).observe(said, { childList: true, characterData: true, subtree: true });
+  });
+  await world.startEncoder();
+  await reads(world, page, /^Live/);
+  await viewer.sees('the picture');
+  const said = await page.evaluate(() => window.said);
+  world.note(`said while it started: ${said.map(([word]) => word).join(', ')}`);
+  assert.ok(said.some(([word]) => word === 'Finding the picture'));
+  assert.ok(said.every(([word, picture]) => word !== 'Live' || picture), 'nothing is live before there is a picture');
+  assert.ok(!said.some(([word]) => /^Reconnecting/.test(word)), 'nothing is lost before there was a picture');
+
+  world.uploader.child.kill('SIGSTOP');
+  await reads(world, page, /^Waiting for the picture/);
+  world.uploader.child.kill('SIGCONT');
+  await reads(world, page, /^Live/);
+
+  world.encoder.mayEnd();
+  await world.uploader.kill('SIGKILL');
+  await reads(world, page, /^Reconnecting/);
+  await world.encoder.exit;
+  await world.startUploader();
+  await world.startEncoder();
+  await reads(world, page, /^Live/);
+
+  world.encoder.mayEnd();
+  await world.uploader.kill('SIGINT');
+  await reads(world, page, /^The broadcast has ended/);
+});
+
+scenario('a server that is away is looked for, with a count', async (world) => {
+  await world.broadcast();
+  const routes = [];
+  const page = await freshPage(await world.browser());
+  await page.routeWebSocket(/\/session/, (socket) => {
+    routes.push(socket);
+    socket.close();
+  });
+  await page.goto(`${world.url}/watch/${world.name}`, { waitUntil: 'commit' });
+  await reads(world, page, /^Connecting \(\d+\)/);
+  assert.ok(routes.length > 1, 'it was tried again');
+});
+
+scenario('what a browser lacks is named, and what to do about it', async (world) => {
+  await world.broadcast();
+  const lacking = {
+    'Media Source Extensions': () => {
+      delete window.MediaSource;
+      delete window.ManagedMediaSource;
+    },
+    WebAssembly: () => delete window.WebAssembly,
+    'a decoder for video': () => (MediaSource.isTypeSupported = () => false),
+  };
+  for (const [what, script] of Object.entries(lacking)) {
+    const page = await open(world, { script });
+    await reads(world, page, new RegExp(`^Not supported here.*${what}`, 's'));
+    assert.match(await line(page), /Current versions of/);
+    await page.context().close();
+  }
+});
+
+scenario('a page whose scripts did not come says so', async (world) => {
+  await world.broadcast();
+  for (const file of ['player.js', 'dist/viewer_bg.wasm']) {
+    const page = await open(world, { routes: [[`**/assets/${file}`, (route) => route.abort()]] });
+    const words = file === 'player.js' ? page.getByText('The player has not loaded') : page.getByText('The player has stopped').first();
+    await words.waitFor({ state: 'visible', timeout: 15_000 });
+    await page.context().close();
+  }
+});
