@@ -18,7 +18,7 @@ const LIMIT_MS = 600_000;
 scenario('every page is photographed', async (world) => {
   const folder = path('target/screenshots');
   mkdirSync(folder, { recursive: true });
-  await world.broadcast({ size: '1280x720', kilobits: 1500 });
+  await world.broadcast({ size: '640x360', kilobits: 1000 });
   const [, token] = await world.tracker.says(/its token ([0-9a-f]+)/);
   const audience = await world.viewers(3);
   for (const viewer of audience) await viewer.firstFrame(30);
