@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use wire::session::{Announce, FromPeer, FromTracker, Refusal, Signal};
 use wire::{Frame, PeerId, Piece, Signer, StreamHeader};
 
+use crate::authorities::Authorities;
 use crate::links::{Links, LinksEvent, UNTOLD_BYTES};
 use crate::observe::{Observation, Observer};
 use crate::session::{self, SessionEvent, SessionMessage, SessionSender};
@@ -31,8 +32,10 @@ pub type Alteration = Box<dyn FnMut(Bytes) -> Bytes + Send>;
 
 /// What a participant is told at its start.
 pub struct ParticipantConfig {
-    /// The tracker's session address: `ws://host:port/session`.
+    /// The tracker's session address: `ws://host:port/session`, or `wss:`.
     pub session_url: String,
+    /// Who vouches for the tracker, if it is a `wss:` address.
+    pub authorities: Authorities,
     /// Who it is.
     pub identity: Identity,
     /// How its engine behaves.
@@ -207,7 +210,7 @@ struct Task {
 impl Task {
     fn new(config: ParticipantConfig, events: mpsc::Sender<Event>, status: watch::Sender<Status>) -> Self {
         let (links, links_events) = Links::new(config.endpoint);
-        let (session, session_events) = session::keep(config.session_url);
+        let (session, session_events) = session::keep(config.session_url, config.authorities);
         let seed = getrandom::u64().unwrap_or_default();
         let secret = config.identity.secret;
         Task {

@@ -12,7 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+
+use crate::authorities::Authorities;
 
 /// First wait before another attempt.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(200);
@@ -75,23 +77,24 @@ impl SessionSender {
 }
 
 /// Keeps a session to `url` until both ends are dropped.
-pub(crate) fn keep(url: String) -> (SessionSender, mpsc::Receiver<SessionEvent>) {
+pub(crate) fn keep(url: String, authorities: Authorities) -> (SessionSender, mpsc::Receiver<SessionEvent>) {
     let (events, events_end) = mpsc::channel(INCOMING_MAX);
     let (outgoing, outgoing_end) = mpsc::channel(OUTGOING_MAX);
     let unsent_bytes = Arc::new(AtomicUsize::new(0));
-    tokio::spawn(run(url, events, outgoing_end, Arc::clone(&unsent_bytes)));
+    let address = Address { url, authorities };
+    tokio::spawn(run(address, events, outgoing_end, Arc::clone(&unsent_bytes)));
     (SessionSender { outgoing, unsent_bytes }, events_end)
 }
 
 async fn run(
-    url: String,
+    address: Address,
     events: mpsc::Sender<SessionEvent>,
     mut outgoing: mpsc::Receiver<SessionMessage>,
     unsent_bytes: Arc<AtomicUsize>,
 ) {
     let mut back_off = BACK_OFF_FIRST;
     while !events.is_closed() {
-        let why = match connect(&url).await {
+        let why = match address.connect().await {
             Ok(socket) => {
                 let opened = Instant::now();
                 while outgoing.try_recv().is_ok() {}
@@ -120,16 +123,30 @@ async fn run(
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(url: &str) -> Result<Socket, String> {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(16 << 10)
-        .write_buffer_size(0)
-        .max_message_size(Some(64 << 10))
-        .max_frame_size(Some(64 << 10));
-    match timeout(CONNECT_TIMEOUT, connect_async_with_config(url, Some(config), true)).await {
-        Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer".to_owned()),
+/// Where the tracker is, and how it is known.
+struct Address {
+    url: String,
+    authorities: Authorities,
+}
+
+impl Address {
+    async fn connect(&self) -> Result<Socket, String> {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(16 << 10)
+            .write_buffer_size(0)
+            .max_message_size(Some(64 << 10))
+            .max_frame_size(Some(64 << 10));
+        let connector = match self.url.starts_with("wss:") {
+            true => Connector::Rustls(self.authorities.client().map_err(|error| error.to_string())?),
+            false => Connector::Plain,
+        };
+        let connecting =
+            connect_async_tls_with_config(self.url.as_str(), Some(config), true, Some(connector));
+        match timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
     }
 }
 

@@ -66,6 +66,7 @@ impl World {
         let (role, secret) = (Role::Viewer, PeerSecret([secret; 16]));
         Participant::start(ParticipantConfig {
             session_url: self.session_url.clone(),
+            authorities: peer::Authorities::OfTheWeb,
             identity: Identity { role, secret, channel: "test".into(), expected: None },
             engine,
             endpoint: endpoint().await,
@@ -81,6 +82,7 @@ async fn broadcast(session_url: String, signer: Signer, media_key: Option<MediaK
     let expected = Some(signer.channel());
     let mut participant = Participant::start(ParticipantConfig {
         session_url,
+        authorities: peer::Authorities::OfTheWeb,
         identity: Identity { role: Role::Source, secret, channel: "test".into(), expected },
         engine: Config::default(),
         endpoint: endpoint().await,

@@ -80,7 +80,12 @@ async fn login(
     Json(Login { token }): Json<Login>,
 ) -> Response {
     let (data, now) = (&shell.config().data, machine::instant());
-    match shell.admin.enter(origin(connected, &request), &token, data, now) {
+    match shell.admin.enter(
+        origin(connected, &request, |address| shell.config().trusts(address)),
+        &token,
+        data,
+        now,
+    ) {
         Ok(cookie) => ([(SET_COOKIE, cookie.header(&request))], uncached(json!({}))).into_response(),
         Err(refused) => refused.into_response(),
     }
@@ -96,7 +101,9 @@ async fn state(
     Extension(PeerAddress(connected)): Extension<PeerAddress>,
     request: HeaderMap,
 ) -> Response {
-    if let Err(refused) = admit(&shell, origin(connected, &request), &request) {
+    if let Err(refused) =
+        admit(&shell, origin(connected, &request, |address| shell.config().trusts(address)), &request)
+    {
         return refused.into_response();
     }
     let config = shell.config();
@@ -120,7 +127,9 @@ async fn swarm(
     Path(channel): Path<String>,
     request: HeaderMap,
 ) -> Response {
-    if let Err(refused) = admit(&shell, origin(connected, &request), &request) {
+    if let Err(refused) =
+        admit(&shell, origin(connected, &request, |address| shell.config().trusts(address)), &request)
+    {
         return refused.into_response();
     }
     match picture(&shell, &channel).await {

@@ -47,6 +47,11 @@ struct CommandLine {
     config: Option<PathBuf>,
 }
 
+/// What there is to say on the command line.
+pub(crate) fn description() -> clap::Command {
+    CommandLine::command()
+}
+
 /// What to do, with all settings in place.
 pub(crate) struct Loaded {
     pub(crate) command: Command,

@@ -3,6 +3,7 @@
 mod admin;
 mod backup;
 mod channel;
+mod manual;
 mod serve;
 
 use std::io::Write;
@@ -24,6 +25,10 @@ pub(crate) enum Command {
     Admin(admin::Admin),
     /// Copy the database to a file, also while the server runs
     Backup(backup::Backup),
+    /// Print completions for a shell
+    Completions(manual::Completions),
+    /// Print the manual page, for man(1)
+    Man,
 }
 
 /// Does what was asked for, with the settings that were loaded.
@@ -36,6 +41,11 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
         Command::Channel(channel) => channel::run(channel),
         Command::Admin(admin) => admin::run(admin),
         Command::Backup(backup) => backup::run(backup),
+        Command::Completions(wanted) => {
+            manual::completions(wanted);
+            Ok(())
+        }
+        Command::Man => manual::page(),
     }
 }
 

@@ -5,12 +5,15 @@
 //! secret is marked with `hide_env_values`, and not shown by `--print-config`.
 
 mod limits;
+mod tls;
 pub(crate) mod values;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 pub use limits::Limits;
+pub use tls::TlsConfig;
+pub use values::Prefix;
 
 use crate::seeing::Seeing;
 use crate::store::Right;
@@ -21,6 +24,11 @@ pub struct Config {
     /// Where pages and sessions are served; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = values::address)]
     pub listen: SocketAddr,
+    /// Whose word about a viewer's address is believed (X-Forwarded-For): addresses or prefixes of proxies, separated
+    /// by commas, or `none`.
+    #[arg(long, value_name = "PREFIXES", value_delimiter = ',', default_values = ["127.0.0.0/8", "::1"],
+        value_parser = values::prefix)]
+    pub trusted_proxies: Vec<Prefix>,
     /// Where encoders publish to hosted channels, or `off`.
     #[arg(long, value_name = "ADDRESS:PORT|off", default_value = "127.0.0.1:1935",
         value_parser = values::address_or_off)]
@@ -50,29 +58,32 @@ pub struct Config {
     /// What the operator sees of the server, and who else may.
     #[command(flatten)]
     pub seeing: Seeing,
+    /// TLS: certificates, and the plain port beside.
+    #[command(flatten)]
+    pub tls: TlsConfig,
     /// Bounds on memory, time and work.
     #[command(flatten)]
     pub limits: Limits,
 }
 
 /// Keys that a running server does not take from a changed file: what they name is opened, or counted, at the start.
-pub const NEED_RESTART: [&str; 10] = [
-    "listen",
-    "rtmp",
-    "udp",
-    "links",
-    "data",
-    "announce",
-    "connections_max",
-    "sessions_max",
-    "metrics_channels_max",
-    "log_format",
+#[rustfmt::skip]
+pub const NEED_RESTART: &[&str] = &[
+    "listen", "rtmp", "udp", "links", "data", "announce",
+    "acme_domains", "acme_contact", "acme_directory", "acme_ca", "http_listen",
+    "connections_max", "sessions_max",
+    "metrics_channels_max", "log_format",
 ];
 
 impl Config {
     /// Pages on `listen`, channels in `data`; no ingest, no UDP, all else as by default.
     pub fn new(listen: SocketAddr, data: PathBuf) -> Self {
         Config { listen, data, rtmp: None, udp: None, ..Config::default() }
+    }
+
+    /// Whether what `address` says of other addresses is believed.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|prefix| prefix.contains(address))
     }
 
     /// Who may take a free name.
@@ -114,7 +125,7 @@ mod tests {
     fn what_needs_a_restart_is_a_setting() {
         let schema = Schema::of::<Config>();
         for key in NEED_RESTART {
-            assert!(schema.keys().any(|known| known == key), "{key}");
+            assert!(schema.keys().any(|known| known == *key), "{key}");
         }
     }
 }

@@ -179,6 +179,7 @@ impl Running {
         let health = IngestHealth::new(metrics.channels.of(&channel.name), now);
         let broadcast = Broadcast::start(BroadcastConfig {
             session_url: place.session_url.clone(),
+            authorities: peer::Authorities::OfTheWeb,
             signer: channel.signer,
             name: channel.name.clone(),
             endpoint: place.endpoint.clone(),

@@ -144,11 +144,13 @@ async fn metrics(
     Extension(PeerAddress(connected)): Extension<PeerAddress>,
     request: HeaderMap,
 ) -> Response {
-    let seeing = &shell.config().seeing;
+    let config = shell.config();
+    let seeing = &config.seeing;
     if seeing.metrics == MetricsAccess::Off {
         return (StatusCode::NOT_FOUND, "Not found.\n").into_response();
     }
-    if !seeing.may_read_metrics(origin(connected, &request), admin::bearer(&request)) {
+    let asking = origin(connected, &request, |address| config.trusts(address));
+    if !seeing.may_read_metrics(asking, admin::bearer(&request)) {
         return (
             StatusCode::FORBIDDEN,
             "Metrics are read from this server's own machine, or with a bearer token (see `metrics_token`).\n",
@@ -181,10 +183,10 @@ async fn open_session(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let Site { shell, .. } = site;
-    let address = origin(connected, &request);
     let embedded_in = embedding::embedding_site(&request);
-    let Some(address_permit) = shell.addresses.admit(address, &shell.config().limits, machine::instant())
-    else {
+    let config = shell.config();
+    let address = origin(connected, &request, |address| config.trusts(address));
+    let Some(address_permit) = shell.addresses.admit(address, &config.limits, machine::instant()) else {
         return refuse(
             Reason::AddressBusy,
             StatusCode::TOO_MANY_REQUESTS,
@@ -210,15 +212,20 @@ async fn open_session(
         })
 }
 
-/// Who asks. A proxy on this machine speaks for others, and is believed: nobody else can connect from loopback.
-pub(crate) fn origin(connected: IpAddr, request: &HeaderMap) -> IpAddr {
-    if !connected.is_loopback() {
-        return connected;
+/// Who asks. Proxies that are trusted speak for others: each has added to the list whom it heard. What stands before
+/// the first that is not trusted is whatever that client wrote.
+pub(crate) fn origin(connected: IpAddr, request: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let mut origin = connected;
+    let lists = request.get_all("x-forwarded-for").iter().rev();
+    let entries = lists.flat_map(|list| list.to_str().unwrap_or_default().rsplit(','));
+    for entry in entries {
+        let Ok(said) = entry.trim().parse() else { break };
+        if !trusts(origin) {
+            break;
+        }
+        origin = said;
     }
-    // The last entry is the proxy's own; those before it are whatever the client wrote.
-    let forwarded = request.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    let last = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
-    last.unwrap_or(connected)
+    origin
 }
 
 pub(crate) fn file(assets: &Assets, path: &str, request: &HeaderMap) -> Response {
@@ -279,12 +286,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_proxy_on_this_machine_speaks_for_others() {
-        let mut request = HeaderMap::new();
-        request.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.7, 203.0.113.9"));
-        let (local, remote): (IpAddr, IpAddr) = ("127.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap());
-        assert_eq!(origin(local, &request), "203.0.113.9".parse::<IpAddr>().unwrap());
-        assert_eq!(origin(remote, &request), remote);
-        assert_eq!(origin(local, &HeaderMap::new()), local);
+    fn trusted_proxies_speak_for_others_and_nobody_else_does() {
+        let near = |address: IpAddr| address.is_loopback() || address.to_string().starts_with("10.");
+        for (connected, forwarded, wanted) in [
+            ("127.0.0.1", &["198.51.100.7, 203.0.113.9"][..], "203.0.113.9"),
+            ("127.0.0.1", &["198.51.100.7, 203.0.113.9, 10.0.0.1"], "203.0.113.9"),
+            ("127.0.0.1", &["198.51.100.7", "10.0.0.1"], "198.51.100.7"),
+            ("127.0.0.1", &["10.0.0.2, 10.0.0.1"], "10.0.0.2"),
+            ("127.0.0.1", &["203.0.113.9, unknown"], "127.0.0.1"),
+            ("127.0.0.1", &[], "127.0.0.1"),
+            ("192.0.2.1", &["203.0.113.9"], "192.0.2.1"),
+        ] {
+            let mut request = HeaderMap::new();
+            for list in forwarded {
+                request.append("x-forwarded-for", HeaderValue::from_static(list));
+            }
+            let origin = origin(connected.parse().unwrap(), &request, near);
+            assert_eq!(origin.to_string(), wanted, "{connected} says {forwarded:?}");
+        }
     }
 }

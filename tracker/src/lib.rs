@@ -16,6 +16,7 @@ mod budget;
 mod cards;
 mod channel;
 mod config;
+mod connection;
 mod directory;
 mod egress;
 mod embedding;
@@ -31,6 +32,7 @@ mod members;
 mod metrics;
 mod opening;
 mod outbox;
+mod ports;
 mod rate;
 mod refusals;
 mod seeing;
@@ -41,10 +43,11 @@ mod shell;
 mod stills;
 mod store;
 mod template;
+mod tls;
 mod udp;
 
 pub use admin::AdminToken;
-pub use config::{Config, Limits, NEED_RESTART, Registration};
+pub use config::{Config, Limits, NEED_RESTART, Prefix, Registration, TlsConfig};
 pub use seeing::{LogFormat, MetricsAccess, Seeing, Token};
 pub use server::{Server, ServerError};
 pub use store::settings as channel_settings;
@@ -52,3 +55,4 @@ pub use store::{
     Channel, Database, HostedChannel, NewChannel, Poster, Records, Right, StoreError, StreamKeyId,
     StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named,
 };
+pub use tls::TlsError;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use media::{Chunk, CutterConfig, MediaEvent, MediaWarning, Numbering, Packager, bitrate_bps};
 use peer::transport::Endpoint;
-use peer::{Event, Participant, ParticipantConfig, Publisher};
+use peer::{Authorities, Event, Participant, ParticipantConfig, Publisher};
 use swarm::{Config, Identity, Role};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -24,8 +24,10 @@ const COUNT_EVERY: Duration = Duration::from_millis(500);
 
 /// What a channel's broadcasts need.
 pub struct BroadcastConfig {
-    /// The tracker's session address: `ws://host:port/session`.
+    /// The tracker's session address: `ws://host:port/session`, or `wss:`.
     pub session_url: String,
+    /// Who vouches for the tracker, if it is a `wss:` address.
+    pub authorities: Authorities,
     /// The channel's key, or one that its owner lets sign.
     pub signer: Signer,
     /// The channel's name in the directory.
@@ -112,6 +114,7 @@ impl Broadcast {
     pub fn start(config: BroadcastConfig) -> Broadcast {
         let participant = Participant::start(ParticipantConfig {
             session_url: config.session_url,
+            authorities: config.authorities,
             identity: Identity {
                 role: Role::Source,
                 secret: config.signer.peer_secret(),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use peer::Authorities;
 use peer::transport::{Endpoint, EndpointConfig};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -35,7 +36,14 @@ enum Command {
         key: PathBuf,
     },
     /// Wait for an encoder and broadcast what it sends.
-    Live(Live),
+    Live(Box<Live>),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell that they are for.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for man(1).
+    Man,
 }
 
 #[derive(clap::Args)]
@@ -43,6 +51,9 @@ struct Live {
     /// The server that your viewers open.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "SWARMCAST_TRACKER")]
     tracker: String,
+    /// Your own authority's certificates, in PEM, if the server's is from none that browsers believe.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Your channel's name in its addresses: lower-case letters, digits, - and _.
     #[arg(long)]
     name: String,
@@ -77,7 +88,19 @@ async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Arguments::parse().command {
         Command::Keygen { key } => keygen(&key),
-        Command::Live(live) => broadcast(live).await,
+        Command::Live(live) => broadcast(*live).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "swarmcast-uploader",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+        Command::Man => {
+            Ok(clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout().lock())?)
+        }
     }
 }
 
@@ -95,6 +118,10 @@ async fn broadcast(live: Live) -> Result<()> {
         bail!("\"{}\" cannot be a channel's name: use 1 to 48 of a-z, 0-9, - and _", live.name);
     }
     let session_url = session_url(&live.tracker)?;
+    let authorities = match &live.ca {
+        Some(path) => Authorities::in_file(path).context("choose another file with --ca")?,
+        None => Authorities::OfTheWeb,
+    };
     let endpoint =
         Endpoint::bind(EndpointConfig { announce: live.announce, ..EndpointConfig::new(live.udp) });
     let endpoint = endpoint.await.context("choose another port with --udp")?;
@@ -124,8 +151,13 @@ async fn broadcast(live: Live) -> Result<()> {
         stop_signal().await;
         tracing::info!("stopping");
     };
-    let broadcast =
-        Broadcast::start(BroadcastConfig { session_url, signer, name: live.name, endpoint: Some(endpoint) });
+    let broadcast = Broadcast::start(BroadcastConfig {
+        session_url,
+        authorities,
+        signer,
+        name: live.name,
+        endpoint: Some(endpoint),
+    });
     let broadcast = match media_key {
         Some(key) => broadcast.private(key),
         None => broadcast,
@@ -138,13 +170,16 @@ async fn broadcast(live: Live) -> Result<()> {
     refused.map_err(Into::into)
 }
 
-/// `http://host` and `ws://host` both name the tracker; its sessions are at `/session`.
+/// `https://host` and `wss://host` both name the tracker, with or without the `s`; its sessions are at `/session`.
 fn session_url(tracker: &str) -> Result<String> {
     let tracker = tracker.trim_end_matches('/');
-    let rest = tracker.strip_prefix("http://").or_else(|| tracker.strip_prefix("ws://"));
-    match rest {
-        Some(host) if !host.is_empty() => Ok(format!("ws://{host}/session")),
-        _ => bail!("--tracker {tracker}: give an address such as http://example.org:8080"),
+    let schemes = [("https", "wss"), ("wss", "wss"), ("http", "ws"), ("ws", "ws")];
+    let named = schemes
+        .iter()
+        .find_map(|(named, spoken)| Some((spoken, tracker.strip_prefix(named)?.strip_prefix("://")?)));
+    match named {
+        Some((scheme, host)) if !host.is_empty() => Ok(format!("{scheme}://{host}/session")),
+        _ => bail!("--tracker {tracker}: give an address such as https://example.org"),
     }
 }
 
@@ -188,6 +223,26 @@ async fn write_stats(path: PathBuf, counters: watch::Receiver<Counters>) {
         });
         if let Err(error) = writeln!(file, "{line}") {
             return tracing::error!("cannot write {}: {error}", path.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tracker_is_named_as_a_page_or_as_a_socket() {
+        for (named, session) in [
+            ("http://127.0.0.1:8080", "ws://127.0.0.1:8080/session"),
+            ("ws://example.org/", "ws://example.org/session"),
+            ("https://example.org/", "wss://example.org/session"),
+            ("wss://example.org:8443", "wss://example.org:8443/session"),
+        ] {
+            assert_eq!(session_url(named).unwrap(), session);
+        }
+        for wrong in ["example.org", "https://", "ftp://example.org"] {
+            assert!(session_url(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -87,6 +87,7 @@ impl Viewer {
         let channel = arguments.channel.clone();
         let participant = Participant::start(ParticipantConfig {
             session_url: format!("{tracker}/session"),
+            authorities: peer::Authorities::OfTheWeb,
             identity: Identity { role: Role::Viewer, secret, channel, expected: None },
             engine: Config { upload_cap_x: arguments.upload_cap, ..Config::default() },
             endpoint: Some(Endpoint::bind(endpoint).await?),

@@ -30,6 +30,7 @@ async fn main() -> Result<()> {
     let endpoint = Endpoint::bind(EndpointConfig::new(any_port)).await?;
     let mut participant = Participant::start(ParticipantConfig {
         session_url: format!("{tracker}/session"),
+        authorities: peer::Authorities::OfTheWeb,
         identity: Identity { role: Role::Viewer, secret, channel, expected: None },
         engine: Config::default(),
         endpoint: Some(endpoint),

@@ -73,6 +73,7 @@ impl Source {
         let secret = signer.peer_secret();
         let participant = Participant::start(ParticipantConfig {
             session_url: format!("{tracker}/session"),
+            authorities: peer::Authorities::OfTheWeb,
             identity: Identity {
                 role: Role::Source,
                 secret,

@@ -1,11 +1,13 @@
-//! `serve`: the server as a program. Signals: SIGHUP reads the settings again, SIGTERM and SIGINT end in order.
+//! `serve`: the server as a program. Signals: SIGHUP reads the settings again, SIGTERM and SIGINT end in order, a
+//! second one at once.
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracker::{AdminToken, Config, LogFormat, Server};
@@ -44,14 +46,23 @@ pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
     })?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let shutdown = shutdown().context("cannot listen for signals")?;
+        let mut times = endings().context("cannot listen for signals")?;
+        let mut times_again = times.clone();
         let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
         let data = config.data.clone();
         let server = Server::bind(config).await?;
         tokio::spawn(reload(hangup, loaded, server.settings()));
         announce(&server, first_token(&data));
-        server.run(shutdown).await;
-        anyhow::Ok(())
+        notify(&[NotifyState::Ready]);
+        let shutdown = async move {
+            let _ = times.wait_for(|times| *times >= 1).await;
+            tracing::info!("ending: sessions are told to come again; a second signal ends at once");
+            notify(&[NotifyState::Stopping]);
+        };
+        tokio::select! {
+            () = server.run(shutdown) => Ok(()),
+            _ = times_again.wait_for(|times| *times >= 2) => Err(anyhow!("ended at once, by a second signal")),
+        }
     })?;
     runtime.shutdown_background();
     Ok(())
@@ -68,12 +79,14 @@ fn first_token(data: &Path) -> Option<AdminToken> {
 /// Says where. Whoever started the program may have stopped listening: that is no reason to end.
 fn announce(server: &Server, first_token: Option<AdminToken>) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "listening on http://{}/", server.address());
+    let scheme = if server.has_tls() { "https" } else { "http" };
+    let _ = writeln!(out, "listening on {scheme}://{}/", server.address());
     if let Some(address) = server.rtmp_address() {
         let _ = writeln!(out, "encoders publish to rtmp://{address}/live");
     }
     if let Some(AdminToken(token)) = first_token {
-        let _ = writeln!(out, "the operator's page is http://{}/admin, its token {token}", server.address());
+        let _ =
+            writeln!(out, "the operator's page is {scheme}://{}/admin, its token {token}", server.address());
         let _ = writeln!(out, "the token is shown this once; `admin new-token` makes another");
     }
 }
@@ -81,6 +94,10 @@ fn announce(server: &Server, first_token: Option<AdminToken>) {
 /// Reads the settings again at each SIGHUP. A file with mistakes changes nothing.
 async fn reload(mut hangup: Signal, mut loaded: Loaded, settings: watch::Sender<Arc<Config>>) {
     while hangup.recv().await.is_some() {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!("systemd cannot be told: {error}"),
+        }
         match loaded.again() {
             Ok(again) => {
                 if let Command::Serve(serve) = &again.command {
@@ -91,16 +108,29 @@ async fn reload(mut hangup: Signal, mut loaded: Loaded, settings: watch::Sender<
             }
             Err(error) => tracing::error!("settings stay as they are: {error:#}"),
         }
+        notify(&[NotifyState::Ready]);
     }
 }
 
-/// Resolves at SIGINT or SIGTERM.
-fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
+/// How often the program was told to end, by SIGINT or SIGTERM.
+fn endings() -> std::io::Result<watch::Receiver<u32>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+    let (told, times) = watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            told.send_modify(|times| *times += 1);
         }
-    })
+    });
+    Ok(times)
+}
+
+/// Tells systemd, if it has started the program and wants to know.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("systemd cannot be told: {error}");
+    }
 }

@@ -53,7 +53,13 @@ pub struct Limits {
     /// Silence after which a session counts as dead. 45 s: two unanswered pings.
     #[arg(long, value_name = "TIME", default_value = "45s", value_parser = values::duration, hide_short_help = true)]
     pub dead_after: Duration,
-    /// Time that the last words of a session, and the closing of all at shutdown, may take. 2 s: a round trip or two.
+    /// Time between looks at the files of the certificate. 30 s: whoever renews it does so weeks ahead.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration, hide_short_help = true)]
+    pub certificate_look: Duration,
+    /// Time that all sessions together have to go when the server ends. 5 s: whoever takes longer reconnects anyhow.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration, hide_short_help = true)]
+    pub shutdown_wait: Duration,
+    /// Time that the last words of a session may take. 2 s: a round trip or two.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = values::duration, hide_short_help = true)]
     pub farewell: Duration,
     /// Bytes of text waiting for one session. 256 KiB: a dozen of the longest offers; who is further behind is gone.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, Command};
+use ipnet::IpNet;
 
 /// An address to listen on.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -23,6 +24,53 @@ pub(crate) fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
 /// An address of a machine.
 pub(crate) fn ip(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| "write an IP address, as in 203.0.113.7 or 2001:db8::7".to_owned())
+}
+
+/// Addresses that begin alike, or none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefix(Option<IpNet>);
+
+impl Prefix {
+    /// Whether `address` is one of them. An IPv4 address is itself in its IPv6 form as well.
+    pub fn contains(self, address: IpAddr) -> bool {
+        self.0.is_some_and(|network| network.contains(&address.to_canonical()))
+    }
+}
+
+/// An address, a prefix, or `none`.
+pub(crate) fn prefix(text: &str) -> Result<Prefix, String> {
+    if text == "none" {
+        return Ok(Prefix(None));
+    }
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address());
+    network.map(|network| Prefix(Some(network))).map_err(|_| {
+        "write an IP address or a prefix, as in 10.0.0.0/8 or 2001:db8::/32, or `none`".to_owned()
+    })
+}
+
+/// A name that this server is reached by.
+pub(crate) fn host(text: &str) -> Result<String, String> {
+    match rustls::pki_types::DnsName::try_from(text) {
+        Ok(_) if text.contains('.') => Ok(text.to_ascii_lowercase()),
+        _ => Err("write a full host name, as in live.example.org".to_owned()),
+    }
+}
+
+/// A mail address, or something like one.
+pub(crate) fn mail(text: &str) -> Result<String, String> {
+    match text.split_once('@') {
+        Some((name, host)) if !name.is_empty() && !host.is_empty() => Ok(text.to_owned()),
+        _ => Err("write a mail address, as in admin@example.org".to_owned()),
+    }
+}
+
+/// An address of the Web that is spoken to by TLS.
+pub(crate) fn https(text: &str) -> Result<String, String> {
+    match text.strip_prefix("https://") {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("write an address that begins with https://".to_owned()),
+    }
 }
 
 /// Bits a second, from a whole number of megabits.

@@ -1,13 +1,14 @@
 //! The program with a file of settings: what it prints, what it refuses, and what it takes from a changed one.
 
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::support::within;
+use crate::support::{PATIENCE, within};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_swarmcast-tracker");
 
@@ -17,10 +18,10 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 }
 
 /// A running program; ends with the test.
-struct Running {
-    child: Child,
-    address: String,
-    log: Lines<BufReader<ChildStderr>>,
+pub struct Running {
+    pub child: Child,
+    pub address: String,
+    log: mpsc::Receiver<String>,
 }
 
 impl Drop for Running {
@@ -31,25 +32,39 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(data: &Path) -> Running {
+    pub fn start(data: &Path) -> Running {
         let mut command = Command::new(PROGRAM);
         command.arg("--data").arg(data).env_remove("RUST_LOG").env("NO_COLOR", "1");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address =
-            line.trim().strip_prefix("listening on http://").unwrap().trim_end_matches('/').to_owned();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (_, address) = line.trim().trim_end_matches('/').split_once("://").unwrap();
+        let address = address.to_owned();
+        let (lines, log) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| lines.send(line))
+        });
         Running { child, address, log }
     }
 
-    /// Sends SIGHUP, and returns what is logged until `last` is.
-    fn hang_up(&mut self, last: &str) -> String {
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    /// Sends SIGHUP, and returns what is logged until `last` is.
+    pub fn hang_up(&mut self, last: &str) -> String {
+        self.signal("-HUP");
+        self.logged(last)
+    }
+
+    /// What is logged until `last` is.
+    pub fn logged(&mut self, last: &str) -> String {
         let mut logged = String::new();
         while !logged.contains(last) {
-            logged += &self.log.next().expect("still running").unwrap();
+            let line = self.log.recv_timeout(PATIENCE);
+            logged += &line.unwrap_or_else(|_| panic!("no {last:?} in\n{logged}"));
             logged.push('\n');
         }
         logged

@@ -10,7 +10,7 @@ use wire::{Frame, JOIN_POINT, StreamHeader, StripeSet, Verifier};
 use crate::support::{Tracker, within};
 
 /// A test picture and a tone, published in real time until dropped.
-fn encoder(rtmp: SocketAddr, key: &str) -> Child {
+pub fn encoder(rtmp: SocketAddr, key: &str) -> Child {
     let inputs = "-re -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=frequency=440";
     let codecs =
         "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 25 -b:v 400k -c:a aac -f flv";

@@ -3,7 +3,9 @@
 // In a test a panic is the message.
 #![allow(clippy::unwrap_used)]
 
+mod acme;
 mod admin;
+mod certificates;
 mod command_line;
 mod configured;
 mod hosted;
@@ -15,3 +17,4 @@ mod relay;
 mod rules;
 mod sessions;
 mod support;
+mod tls;

@@ -24,6 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A running server with a data directory of its own.
 pub struct Tracker {
     pub address: SocketAddr,
+    pub plain: Option<SocketAddr>,
     pub stun_port: Option<u16>,
     pub rtmp: Option<SocketAddr>,
     pub data: TempDir,
@@ -43,9 +44,10 @@ impl Tracker {
         adjust(&mut config);
         let server = Server::bind(config).await.unwrap();
         let (address, stun_port, rtmp) = (server.address(), server.stun_port(), server.rtmp_address());
+        let plain = server.plain_address();
         let (shutdown, told) = oneshot::channel();
         let running = tokio::spawn(server.run(async { drop(told.await) }));
-        Tracker { address, stun_port, rtmp, data, shutdown, running }
+        Tracker { address, plain, stun_port, rtmp, data, shutdown, running }
     }
 
     /// The server's database, as another process has it.
