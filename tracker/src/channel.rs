@@ -6,6 +6,7 @@
 mod relaying;
 mod rules;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -60,6 +61,9 @@ pub(crate) enum ToChannel {
     ShutDown,
 }
 
+/// A message that waits for room in the inbox of a channel's task. Resolves to whether it was taken.
+pub(crate) type Waiting = Pin<Box<dyn Future<Output = bool> + Send>>;
+
 /// The way to a channel's task.
 #[derive(Debug, Clone)]
 pub(crate) struct ChannelHandle {
@@ -91,6 +95,19 @@ impl ChannelHandle {
     /// Waits for room. `Err`: the task is gone.
     pub(crate) async fn tell(&self, message: ToChannel) -> Result<(), mpsc::error::SendError<ToChannel>> {
         self.inbox.send(message).await
+    }
+
+    /// As [`tell`](Self::tell), if that takes no waiting; else what waits, and resolves to whether the task has taken it.
+    pub(crate) fn tell_or_wait(&self, message: ToChannel) -> Option<Waiting> {
+        match self.inbox.try_send(message) {
+            Ok(()) => None,
+            Err(mpsc::error::TrySendError::Closed(_)) => Some(Box::pin(std::future::ready(false))),
+            Err(mpsc::error::TrySendError::Full(message)) => {
+                let inbox = self.inbox.clone();
+                // Boxed, so that no session keeps room for what happens seldom.
+                Some(Box::pin(async move { inbox.send(message).await.is_ok() }))
+            }
+        }
     }
 
     /// As [`tell`](Self::tell), from where nobody can wait.

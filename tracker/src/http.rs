@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Path, State};
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use serde_json::json;
-use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
+use tungstenite::handshake::server::create_response_with_body;
 
 use crate::admin;
 use crate::assets::Assets;
@@ -27,12 +27,6 @@ use crate::seeing::MetricsAccess;
 use crate::session;
 use crate::shell::Shell;
 use crate::stills;
-
-/// Bytes read from a session's socket at once. The library's own 128 KiB are allocated and zero-filled for each.
-const READ_BUFFER_BYTES: usize = 4 << 10;
-
-/// Bytes that a session may hold unsent inside of the WebSocket library: one message and some pongs.
-const WRITE_BUFFER_BYTES_MAX: usize = 64 << 10;
 
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws: wss:; \
                               media-src 'self' blob:; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
@@ -179,13 +173,20 @@ async fn service_worker(State(site): State<Site>, request: HeaderMap) -> Respons
 async fn open_session(
     State(site): State<Site>,
     Extension(PeerAddress(connected)): Extension<PeerAddress>,
-    request: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    mut request: Request,
 ) -> Response {
+    let answer = match create_response_with_body(&request, Body::empty) {
+        Ok(answer) => answer,
+        Err(error) => {
+            let message =
+                format!("Sessions are WebSockets ({error}). Open this address as `ws:` or `wss:`.\n");
+            return (StatusCode::BAD_REQUEST, message).into_response();
+        }
+    };
     let Site { shell, .. } = site;
-    let embedded_in = embedding::embedding_site(&request);
+    let embedded_in = embedding::embedding_site(request.headers());
     let config = shell.config();
-    let address = origin(connected, &request, |address| config.trusts(address));
+    let address = origin(connected, request.headers(), |address| config.trusts(address));
     let Some(address_permit) = shell.addresses.admit(address, &config.limits, machine::instant()) else {
         return refuse(
             Reason::AddressBusy,
@@ -200,16 +201,14 @@ async fn open_session(
             "Too many sessions; try later.\n",
         );
     };
-    upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-        .max_message_size(FRAME_MAX.max(SESSION_TEXT_MAX))
-        .max_frame_size(FRAME_MAX.max(SESSION_TEXT_MAX))
-        .on_upgrade(move |socket| async move {
-            session::serve(socket, embedded_in, shell).await;
-            drop((address_permit, session_permit));
-        })
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        if let Ok(stream) = upgrade.await {
+            session::serve(stream, embedded_in, shell).await;
+        }
+        drop((address_permit, session_permit));
+    });
+    answer
 }
 
 /// Who asks. Proxies that are trusted speak for others: each has added to the list whom it heard. What stands before

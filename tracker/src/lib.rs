@@ -45,6 +45,7 @@ mod store;
 mod template;
 mod tls;
 mod udp;
+mod websocket;
 
 pub use admin::AdminToken;
 pub use config::{Config, Limits, NEED_RESTART, Prefix, Registration, TlsConfig};

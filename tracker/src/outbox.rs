@@ -4,9 +4,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 use wire::session::{FromTracker, Refusal};
 
 use crate::config::Limits;
@@ -27,7 +28,8 @@ pub(crate) enum Outgoing {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    changed: Notify,
+    /// Woken when there is something to write.
+    reader: AtomicWaker,
     text_bytes_max: usize,
     frame_bytes_max: usize,
 }
@@ -62,7 +64,7 @@ pub(crate) struct OutboxReader {
 pub(crate) fn outbox(limits: &Limits) -> (Outbox, OutboxReader) {
     let shared = Arc::new(Shared {
         state: Mutex::default(),
-        changed: Notify::new(),
+        reader: AtomicWaker::new(),
         text_bytes_max: limits.queued_text_bytes_max,
         frame_bytes_max: limits.queued_frame_bytes_max,
     });
@@ -83,7 +85,7 @@ impl Outbox {
             state.text_bytes += text.len();
             state.texts.push_back(text);
         }
-        self.shared.changed.notify_one();
+        self.shared.reader.wake();
     }
 
     /// Queues a message of another peer's, for which half of the room is kept: strangers cannot fill the queue that
@@ -106,7 +108,7 @@ impl Outbox {
             state.frame_bytes += frame.len();
             state.frames.push_back(frame);
         }
-        self.shared.changed.notify_one();
+        self.shared.reader.wake();
     }
 
     /// What to tell the engine: unsent bytes of frames.
@@ -130,28 +132,35 @@ impl Drop for Outbox {
 }
 
 impl OutboxReader {
-    /// The next message to write, texts first; `None` when the session is to end and all is said.
-    pub(crate) async fn next(&self) -> Option<Outgoing> {
-        loop {
-            let changed = self.shared.changed.notified();
-            {
-                let mut state = self.shared.lock();
-                if let Some(text) = state.texts.pop_front() {
-                    state.text_bytes -= text.len();
-                    return Some(Outgoing::Text(text));
-                }
-                if let Some(frame) = state.frames.pop_front() {
-                    return Some(Outgoing::Frame(frame));
-                }
-                if state.closed {
-                    return None;
-                }
-            }
-            changed.await;
-        }
+    /// Ready when there is something to write, or nothing will come any more.
+    pub(crate) fn poll_queued(&self, context: &mut Context<'_>) -> Poll<()> {
+        // Registered before the look, so that nothing is missed between.
+        self.shared.reader.register(context.waker());
+        let state = self.shared.lock();
+        let nothing = state.texts.is_empty() && state.frames.is_empty() && !state.closed;
+        if nothing { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// A frame of so many bytes is gone. Whether the engine should hear of it now.
+    /// The next message to write, texts first.
+    pub(crate) fn take(&self) -> Option<Outgoing> {
+        let mut state = self.shared.lock();
+        if let Some(text) = state.texts.pop_front() {
+            state.text_bytes -= text.len();
+            state.free_what_is_empty();
+            return Some(Outgoing::Text(text));
+        }
+        let frame = state.frames.pop_front();
+        state.free_what_is_empty();
+        frame.map(Outgoing::Frame)
+    }
+
+    /// Closed, and all is taken.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = self.shared.lock();
+        state.closed && state.texts.is_empty() && state.frames.is_empty()
+    }
+
+    /// So many bytes of frames are gone. Whether the engine should hear of it now.
     pub(crate) fn sent(&self, bytes: usize) -> bool {
         let mut state = self.shared.lock();
         state.frame_bytes = state.frame_bytes.saturating_sub(bytes);
@@ -181,7 +190,7 @@ impl Shared {
 
     fn close(&self, last_words: Option<FromTracker>) {
         self.lock().close(last_words);
-        self.changed.notify_one();
+        self.reader.wake();
     }
 }
 
@@ -189,6 +198,16 @@ impl State {
     fn overflow(&mut self) {
         self.overflowed = true;
         self.close(Some(too_slow()));
+    }
+
+    /// Most queues are empty most of the time, and there are thousands.
+    fn free_what_is_empty(&mut self) {
+        if self.texts.is_empty() {
+            self.texts = VecDeque::new();
+        }
+        if self.frames.is_empty() {
+            self.frames = VecDeque::new();
+        }
     }
 
     fn close(&mut self, last_words: Option<FromTracker>) {
@@ -221,10 +240,10 @@ mod tests {
         let (outbox, reader) = small();
         outbox.send(Bytes::from_static(b"frame"));
         outbox.say(&viewers(1));
-        assert_eq!(reader.next().await, Some(Outgoing::Text(viewers(1).to_text())));
-        assert_eq!(reader.next().await, Some(Outgoing::Frame(Bytes::from_static(b"frame"))));
+        assert_eq!(reader.take(), Some(Outgoing::Text(viewers(1).to_text())));
+        assert_eq!(reader.take(), Some(Outgoing::Frame(Bytes::from_static(b"frame"))));
         drop(outbox);
-        assert_eq!(reader.next().await, None);
+        assert_eq!(reader.take(), None);
     }
 
     #[tokio::test]
@@ -232,7 +251,7 @@ mod tests {
         let (outbox, reader) = small();
         (0..100).for_each(|count| outbox.say(&viewers(count)));
         let mut last = String::new();
-        while let Some(Outgoing::Text(text)) = reader.next().await {
+        while let Some(Outgoing::Text(text)) = reader.take() {
             last = text;
         }
         assert_eq!(last, too_slow().to_text());
@@ -245,7 +264,7 @@ mod tests {
         outbox.say(&viewers(100));
         drop(outbox);
         let mut last = String::new();
-        while let Some(Outgoing::Text(text)) = reader.next().await {
+        while let Some(Outgoing::Text(text)) = reader.take() {
             last = text;
         }
         assert_eq!(last, viewers(100).to_text());

@@ -1,21 +1,23 @@
 //! One WebSocket session: reads what its peer says and hands it to the channel, writes what the channel queues.
 //!
-//! Knows nothing of swarms. Who comes in is decided in `opening`, everything else by the channel's task.
+//! Knows nothing of swarms. Who comes in is decided in `opening`, everything else by the channel's task. Reading, writing
+//! and the clock share one small task, as there are thousands of them.
 
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll};
 
-use axum::extract::ws::{Message, WebSocket};
 use data_encoding::HEXLOWER;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
-use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use wire::PeerId;
+use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
 use wire::session::{FromPeer, Refusal};
 
-use crate::channel::{ChannelHandle, ToChannel};
-use crate::config::Limits;
+use crate::channel::{ChannelHandle, ToChannel, Waiting};
+use crate::config::{Config, Limits};
 use crate::machine;
 use crate::members::{Member, SessionId};
 use crate::metrics::Metrics;
@@ -24,6 +26,15 @@ use crate::outbox::{OutboxReader, Outgoing, outbox};
 use crate::rate::Bucket;
 use crate::refusals::{Door, Reason};
 use crate::shell::Shell;
+use crate::websocket::{Failure, Received, Socket};
+
+/// Bytes that are taken from the queue to be written at once. What is taken cannot be dropped when it is stale.
+const BATCH_BYTES: usize = 16 << 10;
+
+/// The longest message of either kind.
+const MESSAGE_MAX: usize = if FRAME_MAX > SESSION_TEXT_MAX { FRAME_MAX } else { SESSION_TEXT_MAX };
+
+type SessionSocket = Socket<TokioIo<Upgraded>>;
 
 /// A peer's place in its channel, which hears of its end however that comes.
 struct Presence {
@@ -39,42 +50,49 @@ impl Drop for Presence {
     }
 }
 
-/// Serves one session from its hello to its end.
-/// `embedded_in`: the other site whose page opened it.
-pub(crate) async fn serve(mut socket: WebSocket, embedded_in: Option<String>, shell: Arc<Shell>) {
+/// Serves one session from its hello to its end. `embedded_in`: the other site whose page opened it.
+pub(crate) async fn serve(stream: Upgraded, embedded_in: Option<String>, shell: Arc<Shell>) {
     shell.metrics.sessions.add_one();
+    let mut socket = Socket::new(TokioIo::new(stream), MESSAGE_MAX);
+    // Boxed, so that what letting somebody in takes is not kept for as long as they stay.
+    let opened = Box::pin(open_unless_ending(&mut socket, embedded_in, &shell)).await;
+    match opened {
+        Ok((presence, queue)) => Session::new(socket, presence, queue, &shell).run().await,
+        Err(Some(refused)) => Box::pin(turn_away(socket, refused, &shell)).await,
+        Err(None) => {}
+    }
+}
+
+async fn turn_away(mut socket: SessionSocket, refused: Refused, shell: &Shell) {
+    shell.metrics.refused(Door::Opening, refused.reason);
+    socket.queue_text(&refused.to_text());
+    // Whether they hear it is up to them.
+    let _ = timeout(shell.config().limits.farewell, say_goodbye(&mut socket)).await;
+}
+
+async fn open_unless_ending(
+    socket: &mut SessionSocket,
+    embedded_in: Option<String>,
+    shell: &Arc<Shell>,
+) -> Result<(Presence, OutboxReader), Option<Refused>> {
     let (mut ending, config) = (shell.ending.clone(), shell.config());
-    let opened = tokio::select! {
-        opened = open(&mut socket, embedded_in, &shell, &config.limits) => opened,
+    tokio::select! {
+        opened = open(socket, embedded_in, shell, &config.limits) => opened,
         _ = ending.wait_for(|ending| *ending) => {
             Err(Some(Refused::new(Refusal::ShuttingDown, "The server is shutting down; reconnect.")))
         }
-    };
-    match opened {
-        Ok((presence, queue)) => run(socket, presence, queue, &config.limits, &shell.metrics).await,
-        Err(Some(refused)) => {
-            shell.metrics.refused(Door::Opening, refused.reason);
-            let farewell = async {
-                if socket.send(Message::text(refused.to_text())).await.is_ok() {
-                    say_goodbye(&mut socket).await;
-                }
-            };
-            // Whether they hear it is up to them.
-            let _ = timeout(config.limits.farewell, farewell).await;
-        }
-        Err(None) => {}
     }
 }
 
 /// `Err(None)`: the peer is gone.
 async fn open(
-    socket: &mut WebSocket,
+    socket: &mut SessionSocket,
     embedded_in: Option<String>,
     shell: &Arc<Shell>,
     limits: &Limits,
 ) -> Result<(Presence, OutboxReader), Option<Refused>> {
     let nonce = HEXLOWER.encode(&machine::random::<16>());
-    socket.send(Message::text(hello(&nonce))).await.map_err(|_| None)?;
+    socket.queue_text(&hello(&nonce));
     let first = timeout(limits.first_message_timeout, first_message(socket)).await.map_err(|_| {
         Refused::new(
             Refusal::BadMessage,
@@ -91,154 +109,311 @@ async fn open(
         session: member.session,
         is_source: entrance.is_source(),
     };
-    if presence.channel.tell(entrance.message(member)).await.is_err() {
-        return Err(Some(Refused::new(Refusal::Busy, "The channel is restarting; reconnect.")));
+    match timeout(limits.join_wait, presence.channel.tell(entrance.message(member))).await {
+        Ok(Ok(())) => Ok((presence, queue)),
+        Ok(Err(_)) => Err(Some(Refused::new(Refusal::Busy, "The channel is restarting; reconnect."))),
+        // Members go on: who is inside is served before who comes.
+        Err(_) => {
+            let message = "More people come than can be let in at once. Try again in a moment.";
+            Err(Some(Refused::new(Refusal::Busy, message)))
+        }
     }
-    Ok((presence, queue))
 }
 
-async fn first_message(socket: &mut WebSocket) -> Result<FromPeer, Option<Refused>> {
+async fn first_message(socket: &mut SessionSocket) -> Result<FromPeer, Option<Refused>> {
     loop {
-        match socket.recv().await {
-            Some(Ok(Message::Text(text))) => return Ok(FromPeer::parse(&text).map_err(bad_message)?),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Binary(_))) => {
+        match receive(socket).await {
+            Ok(Received::Text(text)) => return Ok(FromPeer::parse(&text).map_err(bad_message)?),
+            Ok(Received::Beat) => {}
+            Ok(Received::Binary(_)) => {
                 return Err(Some(Refused::new(
                     Refusal::BadMessage,
                     "Frames come after `join` or `announce`.",
                 )));
             }
-            Some(Ok(Message::Close(_))) | None => return Err(None),
-            Some(Err(error)) => return Err(Some(unreadable(&error))),
+            Ok(Received::Close) => return Err(None),
+            Err(failure) => return Err(unreadable(failure)),
         }
     }
 }
 
-async fn run(socket: WebSocket, presence: Presence, queue: OutboxReader, limits: &Limits, metrics: &Metrics) {
-    let (mut sink, mut stream) = socket.split();
-    {
-        let mut writing = pin!(write(&mut sink, &presence, &queue, limits));
-        tokio::select! {
-            ended = read(&mut stream, &presence, limits, metrics) => match ended {
-                Some(refused) => {
-                    metrics.refused(Door::Session, refused.reason);
-                    queue.refuse(refused.code, refused.message);
-                    let _ = timeout(limits.farewell, &mut writing).await;
-                }
-                None => return,
-            },
-            () = &mut writing => {}
+/// The next that the peer says, while all that is queued is written.
+async fn receive(socket: &mut SessionSocket) -> Result<Received, Failure> {
+    poll_fn(|context| {
+        if socket.unsent_bytes() > 0
+            && let Poll::Ready(Err(failure)) = socket.poll_flush(context)
+        {
+            return Poll::Ready(Err(failure));
         }
-    }
-    if queue.has_overflowed() {
-        metrics.refused(Door::Session, Reason::TooSlow);
-    }
-    drop(presence);
-    if let Ok(mut socket) = sink.reunite(stream) {
-        let _ = timeout(limits.farewell, say_goodbye(&mut socket)).await;
-    }
+        socket.poll_receive(context)
+    })
+    .await
 }
 
 /// Closes in order. What the peer still sends is read: unread bytes would make the system reset the connection,
 /// and the peer lose our last words.
-async fn say_goodbye(socket: &mut WebSocket) {
-    if socket.send(Message::Close(None)).await.is_ok() {
-        while let Some(Ok(_)) = socket.recv().await {}
-    }
-}
-
-/// Returns why the session has to end; `None`: the peer is gone.
-async fn read(
-    stream: &mut SplitStream<WebSocket>,
-    presence: &Presence,
-    limits: &Limits,
-    metrics: &Metrics,
-) -> Option<Refused> {
-    let Presence { channel, peer, session, is_source } = presence;
-    let (peer, session) = (*peer, *session);
-    let frame_rate = if *is_source { limits.source_frames_per_second } else { limits.frames_per_second };
-    let mut texts = Bucket::new(limits.texts_per_second, limits.texts_burst, machine::instant());
-    let mut frames = Bucket::new(frame_rate, frame_rate, machine::instant());
-    loop {
-        let told = match timeout(limits.dead_after, stream.next()).await {
-            Ok(Some(Ok(Message::Text(text)))) => {
-                wait_for(&mut texts).await;
-                match FromPeer::parse(&text) {
-                    Ok(message) => channel.tell(ToChannel::Said { peer, session, message }).await,
-                    Err(error) => return Some(bad_message(error)),
-                }
+async fn say_goodbye(socket: &mut SessionSocket) {
+    socket.queue_close();
+    if poll_fn(|context| socket.poll_flush(context)).await.is_ok() {
+        while let Ok(received) = receive(socket).await {
+            if received == Received::Close {
+                break;
             }
-            Ok(Some(Ok(Message::Binary(bytes)))) => {
-                wait_for(&mut frames).await;
-                channel.tell(ToChannel::Frame { peer, session, bytes }).await
-            }
-            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {
-                wait_for(&mut texts).await;
-                Ok(())
-            }
-            Ok(Some(Err(error))) => return Some(unreadable(&error)),
-            Ok(Some(Ok(Message::Close(_))) | None) => return None,
-            Err(_) => {
-                metrics.refused(Door::Session, Reason::Silent);
-                return None;
-            }
-        };
-        if told.is_err() {
-            return Some(Refused::new(Refusal::Busy, "The channel is restarting; reconnect."));
         }
     }
 }
 
-/// Who says too much waits, and the network with it.
-async fn wait_for(bucket: &mut Bucket) {
-    while let Err(wait) = bucket.take(machine::instant()) {
-        tokio::time::sleep(wait).await;
-    }
+/// A session that is under way.
+struct Session {
+    socket: SessionSocket,
+    presence: Presence,
+    queue: OutboxReader,
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    texts: Bucket,
+    frames: Bucket,
+    /// When the peer last said anything.
+    heard_at: Instant,
+    /// When it last took all that was written, or was written to anew.
+    taken_at: Instant,
+    pinged_at: Instant,
+    /// A message for the channel, whose inbox is full. Nothing is read meanwhile.
+    waiting: Option<Waiting>,
+    /// It said too much: nothing is read until then, and the network waits with it.
+    resume_at: Option<Instant>,
+    /// Bytes of frames in what is being written.
+    frame_bytes: usize,
 }
 
-/// Returns when all is said, or the peer does not take it.
-async fn write(
-    sink: &mut SplitSink<WebSocket, Message>,
-    presence: &Presence,
-    queue: &OutboxReader,
-    limits: &Limits,
-) {
-    let mut ping = interval_at(tokio::time::Instant::now() + limits.ping_every, limits.ping_every);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let next = tokio::select! {
-            biased;
-            _ = ping.tick() => Some(None),
-            next = queue.next() => next.map(Some),
+/// What happens next on a session.
+enum Event {
+    /// The peer said something.
+    Received(Received),
+    /// It will say nothing more.
+    Failed(Failure),
+    /// All that was taken from the queue is written.
+    Written,
+    /// There is something in the queue.
+    Queued,
+    /// The channel has taken what waited for it, or is gone.
+    Told(bool),
+    /// The time that was waited for has come.
+    Due,
+}
+
+/// Why a session ends.
+enum End {
+    /// The peer is gone.
+    Gone,
+    /// It is sent away.
+    Refused(Refused),
+    /// The channel has said all that it has to say.
+    Said,
+}
+
+impl Session {
+    fn new(socket: SessionSocket, presence: Presence, queue: OutboxReader, shell: &Shell) -> Self {
+        let config = shell.config();
+        let limits = &config.limits;
+        let (now, instant) = (Instant::now(), machine::instant());
+        let frame_rate =
+            if presence.is_source { limits.source_frames_per_second } else { limits.frames_per_second };
+        Session {
+            socket,
+            presence,
+            queue,
+            texts: Bucket::new(limits.texts_per_second, limits.texts_burst, instant),
+            frames: Bucket::new(frame_rate, frame_rate, instant),
+            heard_at: now,
+            taken_at: now,
+            pinged_at: now,
+            waiting: None,
+            resume_at: None,
+            frame_bytes: 0,
+            config,
+            metrics: Arc::clone(&shell.metrics),
+        }
+    }
+
+    async fn run(mut self) {
+        let end = {
+            let mut timer = pin!(sleep_until(self.due()));
+            self.converse(timer.as_mut()).await
         };
-        let (message, frame_bytes) = match next {
-            Some(None) => (Message::Ping(bytes::Bytes::new()), 0),
-            Some(Some(Outgoing::Text(text))) => (Message::text(text), 0),
-            Some(Some(Outgoing::Frame(frame))) => {
-                let length = frame.len();
-                (Message::Binary(frame), length)
+        Box::pin(self.finish(end)).await;
+    }
+
+    async fn converse(&mut self, mut timer: Pin<&mut Sleep>) -> End {
+        loop {
+            let event = poll_fn(|context| self.poll(context, timer.as_mut())).await;
+            let ended = match event {
+                Event::Received(received) => self.take(received),
+                Event::Failed(failure) => Err(unreadable(failure).map_or(End::Gone, End::Refused)),
+                Event::Written => self.written(),
+                Event::Queued => self.fill(),
+                Event::Told(told) => {
+                    self.waiting = None;
+                    if told { Ok(()) } else { Err(restarting()) }
+                }
+                Event::Due => self.look_at_clock(),
+            };
+            if let Err(end) = ended {
+                return end;
             }
-            None => return,
+            let due = self.due();
+            // A timer that is due too early is set anew when it has come: most messages change nothing about it.
+            if timer.is_elapsed() || due < timer.deadline() {
+                timer.as_mut().reset(due);
+            }
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Event> {
+        if timer.poll(context).is_ready() {
+            return Poll::Ready(Event::Due);
+        }
+        if self.socket.unsent_bytes() > 0 {
+            match self.socket.poll_flush(context) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Event::Written),
+                Poll::Ready(Err(failure)) => return Poll::Ready(Event::Failed(failure)),
+                Poll::Pending => {}
+            }
+        } else if self.queue.poll_queued(context).is_ready() {
+            return Poll::Ready(Event::Queued);
+        }
+        if let Some(waiting) = &mut self.waiting {
+            return waiting.as_mut().poll(context).map(Event::Told);
+        }
+        if self.resume_at.is_some() {
+            return Poll::Pending;
+        }
+        match self.socket.poll_receive(context) {
+            Poll::Ready(Ok(received)) => Poll::Ready(Event::Received(received)),
+            Poll::Ready(Err(failure)) => Poll::Ready(Event::Failed(failure)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn take(&mut self, received: Received) -> Result<(), End> {
+        self.heard_at = Instant::now();
+        let bucket = if matches!(received, Received::Binary(_)) { &mut self.frames } else { &mut self.texts };
+        // What was read is dealt with; for what comes next there may be a wait.
+        self.resume_at = bucket.take(machine::instant()).err().map(|wait| self.heard_at + wait);
+        let Presence { peer, session, .. } = self.presence;
+        let message = match received {
+            Received::Text(text) => {
+                let message = FromPeer::parse(&text).map_err(|error| End::Refused(bad_message(error)))?;
+                ToChannel::Said { peer, session, message }
+            }
+            Received::Binary(bytes) => ToChannel::Frame { peer, session, bytes },
+            Received::Beat => return Ok(()),
+            Received::Close => return Err(End::Gone),
         };
-        if !send(sink, message, limits.dead_after).await {
+        self.waiting = self.presence.channel.tell_or_wait(message);
+        Ok(())
+    }
+
+    /// Takes what waits for the peer, as much as is written at once.
+    fn fill(&mut self) -> Result<(), End> {
+        self.taken_at = Instant::now();
+        while self.socket.unsent_bytes() < BATCH_BYTES {
+            match self.queue.take() {
+                Some(Outgoing::Text(text)) => self.socket.queue_text(&text),
+                Some(Outgoing::Frame(frame)) => {
+                    self.frame_bytes += frame.len();
+                    self.socket.queue_binary(&frame);
+                }
+                None => break,
+            }
+        }
+        // Nothing was there, and nothing will come.
+        if self.socket.unsent_bytes() == 0 && self.queue.is_over() { Err(End::Said) } else { Ok(()) }
+    }
+
+    fn written(&mut self) -> Result<(), End> {
+        self.taken_at = Instant::now();
+        let frame_bytes = std::mem::take(&mut self.frame_bytes);
+        if frame_bytes > 0 && self.queue.sent(frame_bytes) {
+            let Presence { peer, session, .. } = self.presence;
+            // A channel that is gone closes the queue as well.
+            self.presence.channel.tell_later(ToChannel::Drained { peer, session });
+        }
+        Ok(())
+    }
+
+    /// When to look at the clock next.
+    fn due(&self) -> Instant {
+        let limits = &self.config.limits;
+        let ping_at = self.quiet_since() + limits.ping_every;
+        let dead_at = self.heard_at + limits.dead_after;
+        let stuck_at = self.taken_at + limits.dead_after;
+        let next = if self.socket.unsent_bytes() > 0 { stuck_at } else { ping_at };
+        [Some(next), Some(dead_at), self.resume_at].into_iter().flatten().min().unwrap_or(next)
+    }
+
+    fn look_at_clock(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let limits = &self.config.limits;
+        self.resume_at.take_if(|at| *at <= now);
+        let is_stuck = self.socket.unsent_bytes() > 0 && now >= self.taken_at + limits.dead_after;
+        if is_stuck || now >= self.heard_at + limits.dead_after {
+            self.metrics.refused(Door::Session, Reason::Silent);
+            return Err(End::Gone);
+        }
+        if self.socket.unsent_bytes() == 0 && now >= self.quiet_since() + limits.ping_every {
+            self.socket.queue_ping();
+            (self.pinged_at, self.taken_at) = (now, now);
+        }
+        Ok(())
+    }
+
+    /// A peer that speaks is there, and one that is spoken to knows that we are: no ping is needed.
+    fn quiet_since(&self) -> Instant {
+        self.heard_at.min(self.taken_at).max(self.pinged_at)
+    }
+
+    /// Last words.
+    async fn finish(self, end: End) {
+        if self.queue.has_overflowed() {
+            self.metrics.refused(Door::Session, Reason::TooSlow);
+        }
+        if let End::Gone = end {
             return;
         }
-        if frame_bytes > 0 && queue.sent(frame_bytes) {
-            let drained = ToChannel::Drained { peer: presence.peer, session: presence.session };
-            // A channel that is gone closes the queue as well.
-            let _ = presence.channel.tell(drained).await;
+        if let End::Refused(refused) = end {
+            self.metrics.refused(Door::Session, refused.reason);
+            self.queue.refuse(refused.code, refused.message);
         }
+        let farewell = self.config.limits.farewell;
+        let Session { mut socket, presence, queue, .. } = self;
+        let rest = async {
+            while let Some(outgoing) = queue.take() {
+                if let Outgoing::Text(text) = outgoing {
+                    socket.queue_text(&text);
+                }
+            }
+            drop(presence);
+            say_goodbye(&mut socket).await;
+        };
+        let _ = timeout(farewell, rest).await;
     }
 }
 
-async fn send(sink: &mut SplitSink<WebSocket, Message>, message: Message, within: Duration) -> bool {
-    matches!(timeout(within, sink.send(message)).await, Ok(Ok(())))
+fn restarting() -> End {
+    End::Refused(Refused::new(Refusal::Busy, "The channel is restarting; reconnect."))
 }
 
 fn bad_message(error: wire::session::SessionError) -> Refused {
     Refused::new(Refusal::BadMessage, error.to_string()).because(Reason::from(&error))
 }
 
-fn unreadable(error: &axum::Error) -> Refused {
-    Refused::new(Refusal::BadMessage, format!("Unreadable: {error}")).because(Reason::Unreadable)
+/// `None`: the peer is gone.
+fn unreadable(failure: Failure) -> Option<Refused> {
+    match failure {
+        Failure::Gone => None,
+        Failure::Violation(violation) => {
+            let refused = Refused::new(Refusal::BadMessage, format!("Unreadable: {violation}."));
+            Some(refused.because(Reason::Unreadable))
+        }
+    }
 }

@@ -21,6 +21,8 @@ enum Mode {
     Relay,
     /// Viewers let in for each second of processor time, and how soon they are matched
     Join,
+    /// Twice the joins that the server can take: how many are let in, refused or lost, and whether all are let in afterwards
+    Overload,
 }
 
 /// Load for a tracker. Starts `swarmcast-tracker` from the same build, unless told of a running server.
@@ -92,6 +94,7 @@ async fn measure(arguments: &Arguments, setup: Setup) -> Result<Figures> {
         Mode::Idle => modes::idle(&server, setup).await,
         Mode::Relay => modes::relay(&server, setup).await,
         Mode::Join => modes::join(&server, setup).await,
+        Mode::Overload => modes::overload(&server, setup).await,
     }
 }
 

@@ -65,14 +65,20 @@ impl Crowd {
         }
     }
 
-    /// Each is let in or sent away.
-    pub async fn arrived(&self, count: usize) -> Result<()> {
+    /// Each is let in, sent away, or lost.
+    pub async fn ended(&self, count: usize) -> Result<()> {
         let tally = &self.tally;
         self.until("sessions open", || {
-            let all = [&tally.welcomed, &tally.refused, &tally.broken].map(Tally::of);
-            (all.iter().sum::<u64>() >= count as u64, all[0])
+            let all: u64 = [&tally.welcomed, &tally.refused, &tally.broken].map(Tally::of).iter().sum();
+            (all >= count as u64, all)
         })
-        .await?;
+        .await
+    }
+
+    /// Each is let in or sent away.
+    pub async fn arrived(&self, count: usize) -> Result<()> {
+        self.ended(count).await?;
+        let tally = &self.tally;
         match tally.first_fault() {
             Some(fault) => bail!("{} of {count} sessions broke: {fault}", Tally::of(&tally.broken)),
             None => Ok(()),

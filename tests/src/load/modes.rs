@@ -22,6 +22,9 @@ const PACE: f64 = 2_000.0;
 /// what each costs.
 const WARM_UP: usize = 64;
 
+/// Viewers that show how many joins a server can take, and later that it takes them again.
+const SAMPLE: usize = 1_000;
+
 /// Sessions that are being opened at once where the pace is the server's.
 const OPENING_MAX: usize = 64;
 
@@ -164,4 +167,32 @@ async fn open(server: &Server, sessions: usize, quiet: Duration) -> Result<f64> 
         opened??;
     }
     Ok(sessions as f64 / (server.usage().cpu_s - before.cpu_s))
+}
+
+/// Twice as many joins as the server can take with one core, for some seconds; then a few at leisure. Those who are let in
+/// leave when the flood is over.
+pub async fn overload(server: &Server, setup: Setup) -> Result<Figures> {
+    let mut figures = Figures::new("overload", setup.dialect, setup.viewers);
+    let mut stage = Stage::set(server, setup).await?;
+    let before = server.usage();
+    stage.crowd.bring(SAMPLE, PACE / 4.0).await;
+    stage.crowd.arrived(SAMPLE).await?;
+    let sustainable = SAMPLE as f64 / stage.cpu_since(before.cpu_s);
+    let mut flood = Crowd::new(server.address, setup.dialect, setup.quiet);
+    flood.bring(setup.viewers, 2.0 * sustainable).await;
+    flood.ended(setup.viewers).await?;
+    let tally = &flood.tally;
+    for (name, count) in [("let_in", &tally.welcomed), ("refused", &tally.refused), ("broken", &tally.broken)]
+    {
+        figures.count(name, Tally::of(count));
+    }
+    figures.count("joins_per_s", 2.0 * sustainable);
+    figures.count("residents_lost", Tally::of(&stage.crowd.tally.broken));
+    flood.leave().await;
+    let mut after = Crowd::new(server.address, setup.dialect, setup.quiet);
+    after.bring(SAMPLE, PACE / 4.0).await;
+    after.arrived(SAMPLE).await?;
+    figures.count("let_in_afterwards", Tally::of(&after.tally.welcomed));
+    figures.count("of", SAMPLE);
+    Ok(figures)
 }

@@ -47,6 +47,10 @@ pub struct Limits {
     /// Time from the opening of a session to its first message. 10 s, as for headers.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration, hide_short_help = true)]
     pub first_message_timeout: Duration,
+    /// Time that somebody who comes waits for a channel with more to do than it can; then they are told to come again.
+    /// 3 s: for longer nobody waits for a picture.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = values::duration, hide_short_help = true)]
+    pub join_wait: Duration,
     /// Time between pings. 20 s: home routers forget a silent TCP connection after 30 s and more.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = values::duration, hide_short_help = true)]
     pub ping_every: Duration,

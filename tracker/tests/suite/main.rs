@@ -8,6 +8,7 @@ mod admin;
 mod certificates;
 mod command_line;
 mod configured;
+mod garbage;
 mod hosted;
 mod hostile;
 mod logs;

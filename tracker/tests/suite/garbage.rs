@@ -1,0 +1,485 @@
+//! A table of garbage. Whatever a stranger sends, at whichever door: it is refused under a name that `/metrics` shows, the
+//! server lives, and who is inside is served.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use wire::session::{Announce, FromPeer, FromTracker, Refusal};
+use wire::{Epoch, PeerSecret};
+
+use crate::support::{Tracker, channel, join, signer, within};
+
+/// Memory that all of the table may leave behind, of this whole process: some threads' buffers and the allocator's slack.
+const LEFT_BEHIND_BYTES: u64 = 48 << 20;
+
+/// The garbage of one case.
+enum Garbage {
+    /// The first text of a session.
+    First(String),
+    /// A text of a viewer that was let in.
+    Text(String),
+    /// A frame of a viewer that was let in.
+    Frame(Vec<u8>),
+    /// Bytes on the socket of a viewer that was let in, instead of WebSocket frames.
+    Inside(Vec<u8>),
+    /// Bytes on a connection to the pages' port.
+    Http(Vec<u8>),
+    /// Bytes on a connection to the encoders' port.
+    Rtmp(Vec<u8>),
+}
+
+/// What comes, and the refusal that has to be counted: door and reason.
+struct Case(&'static str, Garbage, &'static str, &'static str);
+
+fn cases() -> Vec<Case> {
+    [first_texts(), texts(), frames(), websocket(), http(), rtmp()].into_iter().flatten().collect()
+}
+
+fn first_texts() -> Vec<Case> {
+    let first = |name, text: &str, reason| Case(name, Garbage::First(text.to_owned()), "opening", reason);
+    let announced = |name: &str, proof: &str| {
+        let secret = PeerSecret([1; 16]);
+        FromPeer::Announce(Announce {
+            version: wire::VERSION,
+            channel: channel(3),
+            name: name.to_owned(),
+            secret,
+            proof: proof.to_owned(),
+            delegation: None,
+            epoch: Some(Epoch(7)),
+        })
+        .to_text()
+    };
+    let replayed = signer(3).announce("00112233445566778899aabbccddeeff");
+    let foreign = signer(4).announce("00112233445566778899aabbccddeeff");
+    let unknown = join("nobody", 9).to_text();
+    let old = join("demo", 9).to_text().replace("\"version\":1", "\"version\":0");
+    let long_channel = join(&"x".repeat(65), 9).to_text();
+    vec![
+        first("nothing", "", "malformed"),
+        first("a space", " ", "malformed"),
+        first("null", "null", "malformed"),
+        first("a number", "0", "malformed"),
+        first("a list", "[]", "malformed"),
+        first("an empty object", "{}", "malformed"),
+        first("no type", "{\"version\":1}", "malformed"),
+        first("a type that is null", "{\"type\":null}", "malformed"),
+        first("a type that is a list", "{\"type\":[\"join\"]}", "malformed"),
+        first("half an object", "{\"type\":\"join\"", "malformed"),
+        first("two objects", "{\"type\":\"clock\"}{\"type\":\"clock\"}", "malformed"),
+        first(
+            "nulls for fields",
+            "{\"type\":\"join\",\"version\":null,\"channel\":null,\"secret\":null}",
+            "malformed",
+        ),
+        first("offers of nothing", "{\"offers\":[null,null]}", "malformed"),
+        first("the tracker's own words", "{\"type\":\"hello\",\"nonce\":\"x\",\"time_ms\":1}", "malformed"),
+        first("a number that is none", "{\"type\":\"join\",\"version\":1e400}", "malformed"),
+        first("deep lists", &"[".repeat(16_000), "malformed"),
+        first("deep objects", &"{\"a\":".repeat(3_000), "malformed"),
+        first("a lone surrogate", "{\"type\":\"\\ud800\"}", "malformed"),
+        first("a text over the limit", &format!("\"{}\"", "x".repeat(18_000)), "too_long"),
+        first("a member's words", "{\"type\":\"clock\"}", "bad_message"),
+        first("the end before the beginning", "{\"type\":\"ended\"}", "bad_message"),
+        first("another version", &old, "version"),
+        first("a channel that is not there", &unknown, "unknown_channel"),
+        first("a channel's name over the limit", &long_channel, "over_limit"),
+        first("a replayed proof", &announced("elsewhere", &replayed), "bad_proof"),
+        first("another key's proof", &announced("elsewhere", &foreign), "bad_proof"),
+        first("a proof of nothing", &announced("elsewhere", ""), "bad_proof"),
+        first("a proof over the limit", &announced("elsewhere", &"x".repeat(129)), "over_limit"),
+        first("a name that is a path", &announced("../../etc", &replayed), "over_limit"),
+        first("a name that is empty", &announced("", &replayed), "over_limit"),
+    ]
+}
+
+fn texts() -> Vec<Case> {
+    let text = |name, text: String, reason| Case(name, Garbage::Text(text), "session", reason);
+    let many = |count: usize| vec!["\"00000000000000ff\""; count].join(",");
+    let report = |fields: &str| {
+        format!(
+            "{{\"type\":\"report\",\"links\":[],\"feeds\":[],\"from_viewers\":0,\"from_source\":0,\"from_relay\":0{fields}}}"
+        )
+    };
+    let signal =
+        |signal: &str| format!("{{\"type\":\"signal\",\"to\":\"00000000000000ff\",\"signal\":{signal}}}");
+    vec![
+        text("nothing, inside", String::new(), "malformed"),
+        text("a join again", join("demo", 99).to_text(), "bad_message"),
+        text("somebody else's end", FromPeer::Ended.to_text(), "bad_message"),
+        text("negative bytes", report(",\"capacity_bps\":-1"), "malformed"),
+        text("a capacity beyond numbers", report(",\"capacity_bps\":99999999999"), "malformed"),
+        text(
+            "too many links",
+            report("").replace("\"links\":[]", &format!("\"links\":[{}]", many(33))),
+            "over_limit",
+        ),
+        text(
+            "too many feeds",
+            report("").replace("\"feeds\":[]", &format!("\"feeds\":[{}]", many(17))),
+            "over_limit",
+        ),
+        text("a link to nobody", report("").replace("\"links\":[]", "\"links\":[null]"), "malformed"),
+        text("a signal without a kind", signal("{}"), "malformed"),
+        text("a signal of no kind", signal("{\"kind\":\"dance\"}"), "malformed"),
+        text("an offer of nothing", signal("{\"kind\":\"offer\",\"sdp\":null}"), "malformed"),
+        text(
+            "an offer over the limit",
+            signal(&format!("{{\"kind\":\"offer\",\"sdp\":\"{}\"}}", "x".repeat(16_385))),
+            "over_limit",
+        ),
+        text(
+            "a candidate over the limit",
+            signal(&format!("{{\"kind\":\"candidate\",\"candidate\":\"{}\"}}", "x".repeat(513))),
+            "over_limit",
+        ),
+        text(
+            "a fault that is none",
+            "{\"type\":\"orphaned\",\"stripes\":1,\"failed\":\"00000000000000ff\",\"fault\":\"bored\"}"
+                .to_owned(),
+            "malformed",
+        ),
+        text(
+            "stripes beyond all",
+            "{\"type\":\"orphaned\",\"stripes\":65536,\"failed\":\"00000000000000ff\",\"fault\":\"lost\"}"
+                .to_owned(),
+            "malformed",
+        ),
+        text("sharing neither on nor off", "{\"type\":\"sharing\",\"on\":2}".to_owned(), "malformed"),
+    ]
+}
+
+fn frames() -> Vec<Case> {
+    let frame = |name, bytes: &[u8], reason| Case(name, Garbage::Frame(bytes.to_vec()), "session", reason);
+    let forged = {
+        let mut piece = vec![0x01; 300];
+        piece[1] = wire::VERSION;
+        piece
+    };
+    vec![
+        frame("an empty frame", &[], "bad_frame"),
+        frame("a frame of no kind", &[0; 20], "bad_frame"),
+        frame("half a piece", &[0x01; 20], "bad_frame"),
+        frame("a piece of nonsense", &forged, "bad_frame"),
+        frame("a header of nonsense", &[0x02; 20_000], "bad_frame"),
+        frame(
+            "a have that lies about its length",
+            &[0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1],
+            "bad_frame",
+        ),
+        frame("half a request", &[0x15, 0, 0, 0, 0, 0, 0, 0, 7, 1, 2, 3], "bad_frame"),
+        frame("a ping with a tail", &[0x18; 14], "bad_frame"),
+    ]
+}
+
+fn websocket() -> Vec<Case> {
+    let inside = |name, bytes: Vec<u8>| Case(name, Garbage::Inside(bytes), "session", "unreadable");
+    let part = masked(0x02, &[7; 15_000]);
+    let more = masked(0x00, &[7; 15_000]);
+    vec![
+        inside("a frame without a mask", vec![0x81, 2, b'h', b'i']),
+        inside("reserved bits", with_first(masked(0x81, b"{}"), 0xc1)),
+        inside("an opcode that is none", masked(0x83, b"{}")),
+        inside("a control opcode that is none", masked(0x8b, b"")),
+        inside("bytes that are not UTF-8", masked(0x81, &[0xff, 0xfe, 0x80])),
+        inside("half a character at the end", masked(0x81, &[0xe2, 0x82])),
+        inside("a continuation of nothing", masked(0x80, b"x")),
+        inside("a message inside of another", [masked(0x01, b"{"), masked(0x81, b"{}")].concat()),
+        inside("fragments without end", [part, more.clone(), more].concat()),
+        inside(
+            "a length that is only claimed",
+            vec![0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1, 2, 3, 4],
+        ),
+        inside("a ping that is too long", vec![0x89, 0xfe, 0, 126, 1, 2, 3, 4]),
+        inside("a ping in parts", masked(0x09, b"x")),
+        inside("a close frame with half a code", masked(0x88, &[3])),
+        inside("a close frame whose reason is not UTF-8", masked(0x88, &[0x03, 0xe8, 0xff])),
+        inside("HTTP inside of a session", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec()),
+    ]
+}
+
+fn http() -> Vec<Case> {
+    let http = |name, bytes: &[u8], reason| Case(name, Garbage::Http(bytes.to_vec()), "http", reason);
+    let get = |name, path: &str, reason| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        Case(name, Garbage::Http(request.into_bytes()), "http", reason)
+    };
+    let upgrade = |name, headers: &str| {
+        let request = format!("GET /session HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        Case(name, Garbage::Http(request.into_bytes()), "http", "bad_request")
+    };
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(5_000));
+    let long = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "b".repeat(600_000));
+    let pipelined = format!(
+        "{}GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(50)
+    );
+    vec![
+        http("no HTTP", b"what is this\r\n\r\n", "bad_request"),
+        http("zeros", &[0; 64], "bad_request"),
+        http("TLS where there is none", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "bad_request"),
+        http("a header without a colon", b"GET / HTTP/1.1\r\nHost\r\n\r\n", "bad_request"),
+        http("a header flood", many.as_bytes(), "too_large"),
+        http("a header without end", long.as_bytes(), "too_large"),
+        http("pipelining", pipelined.as_bytes(), "not_found"),
+        http("a method that is none", b"DANCE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "method"),
+        http(
+            "a body for a page",
+            b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody",
+            "method",
+        ),
+        get("up the path", "/assets/../../etc/passwd", "not_found"),
+        get("up the path, encoded", "/assets/%2e%2e/%2e%2e/etc/passwd", "not_found"),
+        get("up the path, encoded twice", "/assets/%252e%252e%252fetc/passwd", "not_found"),
+        get("backslashes", "/assets/..%5c..%5cetc", "not_found"),
+        get("an absolute path", "/assets//etc/passwd", "not_found"),
+        get("a zero in a path", "/assets/a%00b", "not_found"),
+        get("a path that is not UTF-8", "/assets/%ff%fe", "bad_request"),
+        upgrade("a session without an upgrade", ""),
+        upgrade(
+            "a session of another version",
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: eA==\r\n",
+        ),
+        upgrade(
+            "a session without a key",
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
+        ),
+    ]
+}
+
+fn rtmp() -> Vec<Case> {
+    let rtmp = |name, bytes: &[u8]| Case(name, Garbage::Rtmp(bytes.to_vec()), "rtmp", "unusable");
+    let greeted = |rest: &[u8]| [&[3u8][..], &[0; 1536], &[0; 1536], rest].concat();
+    vec![
+        rtmp("another version of RTMP", &[0x47; 1_537]),
+        rtmp("HTTP where encoders publish", &b"GET / HTTP/1.1\r\n".repeat(97)),
+        Case(
+            "a message of 16 MB",
+            Garbage::Rtmp(greeted(&[2, 0, 0, 0, 0xff, 0xff, 0xff, 20, 0, 0, 0, 0])),
+            "rtmp",
+            "violation",
+        ),
+        Case("a chunk of nothing before", Garbage::Rtmp(greeted(&[0xc3; 40])), "rtmp", "violation"),
+    ]
+}
+
+/// A frame as a client sends it.
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ ..126 => bytes.push(0x80 | short as u8),
+        long => {
+            bytes.push(0x80 | 126);
+            bytes.extend((long as u16).to_be_bytes());
+        }
+    }
+    // A mask of zeros leaves all as it is.
+    bytes.extend([0; 4]);
+    bytes.extend(payload);
+    bytes
+}
+
+fn with_first(mut frame: Vec<u8>, first: u8) -> Vec<u8> {
+    frame[0] = first;
+    frame
+}
+
+impl Tracker {
+    /// How many were refused so at that door.
+    async fn refused(&self, door: &str, reason: &str) -> u64 {
+        let text = String::from_utf8(self.get("/metrics", "").await.body).unwrap();
+        let line = format!("swarmcast_refusals_total{{door=\"{door}\",reason=\"{reason}\"}} ");
+        text.lines().find_map(|shown| shown.strip_prefix(&line)?.parse().ok()).unwrap_or(0)
+    }
+
+    async fn receive_garbage(&self, garbage: Garbage, secret: u8) {
+        match garbage {
+            Garbage::First(text) => {
+                let mut stranger = self.session().await;
+                stranger.text(text).await;
+                stranger.refusal().await;
+            }
+            Garbage::Text(text) => {
+                let (mut member, _) = self.viewer("demo", secret).await;
+                member.text(text).await;
+                member.refusal().await;
+            }
+            Garbage::Frame(frame) => {
+                let (mut member, _) = self.viewer("demo", secret).await;
+                member.send(Bytes::from(frame)).await;
+                member.refusal().await;
+            }
+            Garbage::Inside(bytes) => self.inside(&bytes, secret).await,
+            Garbage::Http(bytes) => send_and_listen(self.address, &bytes).await,
+            Garbage::Rtmp(bytes) => send_and_listen(self.rtmp.unwrap(), &bytes).await,
+        }
+    }
+
+    /// Joins, then goes on in other ways; hears why that ends.
+    async fn inside(&self, bytes: &[u8], secret: u8) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let upgrade = "GET /session HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let join = join("demo", secret).to_text();
+        stream.write_all(upgrade.as_bytes()).await.unwrap();
+        heard(&mut stream, "\"hello\"").await;
+        stream.write_all(&masked(0x81, join.as_bytes())).await.unwrap();
+        heard(&mut stream, "\"welcome\"").await;
+        stream.write_all(bytes).await.unwrap();
+        heard(&mut stream, "\"refused\"").await;
+    }
+}
+
+/// Reads until `words` have come.
+async fn heard(stream: &mut TcpStream, words: &str) {
+    let mut all = Vec::new();
+    let reading = async {
+        while !all.windows(words.len()).any(|window| window == words.as_bytes()) {
+            let read = stream.read_buf(&mut all).await.unwrap();
+            assert!(read > 0, "closed before {words}: {}", String::from_utf8_lossy(&all));
+        }
+    };
+    within(reading).await;
+}
+
+async fn send_and_listen(address: std::net::SocketAddr, bytes: &[u8]) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may close before all is sent, and the system then reset what it has said.
+    let _ = within(stream.write_all(bytes)).await;
+    let _ = within(stream.read_to_end(&mut Vec::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_is_refused_by_name_and_residents_are_served() {
+    let tracker = Tracker::start_with(|config| {
+        config.rtmp = Some("127.0.0.1:0".parse().unwrap());
+        config.limits.farewell = Duration::from_millis(200);
+    })
+    .await;
+    let (_source, _) = tracker.source("demo", 1, Some(7)).await;
+    let (mut resident, _) = tracker.viewer("demo", 2).await;
+    let cases = cases();
+    assert!(cases.len() >= 60, "{} cases", cases.len());
+    let before_bytes = own_bytes();
+    for (Case(name, garbage, door, reason), secret) in cases.into_iter().zip((10..200).cycle()) {
+        println!("{name}");
+        let before = tracker.refused(door, reason).await;
+        tracker.receive_garbage(garbage, secret).await;
+        let counted = async { while tracker.refused(door, reason).await <= before {} };
+        within(counted).await;
+        resident.settle().await;
+    }
+    let grown = own_bytes().saturating_sub(before_bytes);
+    assert!(grown < LEFT_BEHIND_BYTES, "{grown} bytes are left behind");
+    let (mut newcomer, _) = tracker.viewer("demo", 3).await;
+    newcomer.settle().await;
+}
+
+#[tokio::test]
+async fn a_stolen_id_needs_its_secret_and_a_resident_keeps_its_own() {
+    let tracker = Tracker::start().await;
+    let (mut source, welcome) = tracker.source("demo", 1, Some(7)).await;
+    // Ids are public, secrets are not: with another secret one is another peer.
+    let (mut thief, stolen) = tracker.viewer("demo", 2).await;
+    assert_ne!(stolen.peer, welcome.peer);
+    thief.say(&FromPeer::Ended).await;
+    thief.refusal().await;
+    source.settle().await;
+    let (_, later) = tracker.viewer("demo", 3).await;
+    assert_eq!(later.epoch, Some(Epoch(7)), "the broadcast goes on");
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_slows_its_sender_alone() {
+    let tracker = Tracker::start().await;
+    let (_source, _) = tracker.source("demo", 1, Some(7)).await;
+    let (mut resident, _) = tracker.viewer("demo", 2).await;
+    let (mut flooder, _) = tracker.viewer("demo", 3).await;
+    let ping = || tokio_tungstenite::tungstenite::Message::Ping(Bytes::from_static(&[7; 125]));
+    let flood = async { while futures_util::SinkExt::send(&mut flooder.socket, ping()).await.is_ok() {} };
+    tokio::select! {
+        () = flood => panic!("a flood is slowed, not cut off"),
+        () = async { for _ in 0..20 { resident.settle().await } } => {}
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_never_reads_is_let_go_and_its_queue_with_it() {
+    let tracker = Tracker::start_with(|config| config.limits.queued_text_bytes_max = 4_096).await;
+    let (_source, _) = tracker.source("demo", 1, Some(7)).await;
+    let (sleeper, welcome) = tracker.viewer("demo", 2).await;
+    let (mut talker, _) = tracker.viewer("demo", 3).await;
+    // The kernel takes some; what is beyond its buffers and the queue is dropped, and costs no memory.
+    for _ in 0..400 {
+        let sdp = "x".repeat(16_000);
+        talker
+            .say(&FromPeer::Signal { to: welcome.peer, signal: wire::session::Signal::Offer { sdp } })
+            .await;
+    }
+    talker.settle().await;
+    drop(sleeper);
+    talker.settle().await;
+}
+
+/// One thread: the channel's task gets its turn only after all who come at once have had theirs.
+#[tokio::test]
+async fn a_crowd_beyond_what_can_be_let_in_is_told_to_come_again_and_then_is_let_in() {
+    let tracker = Tracker::start_with(|config| {
+        config.limits.inbox_messages = 1;
+        config.limits.join_wait = Duration::ZERO;
+    })
+    .await;
+    let (_source, _) = tracker.source("demo", 1, Some(7)).await;
+    let mut crowd = Vec::new();
+    for _ in 0..30 {
+        crowd.push(tracker.session().await);
+    }
+    for (session, secret) in crowd.iter_mut().zip(10..) {
+        session.say(&join("demo", secret)).await;
+    }
+    let (mut welcomed, mut refused) = (0, 0);
+    for session in &mut crowd {
+        match session.told().await {
+            FromTracker::Welcome(_) => welcomed += 1,
+            FromTracker::Refused { code: Refusal::Busy, .. } => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(welcomed > 0 && refused > 0 && welcomed + refused == 30, "{welcomed} and {refused}");
+    assert_eq!(tracker.refused("opening", "busy").await, refused);
+    let (mut later, _) = tracker.viewer("demo", 9).await;
+    later.settle().await;
+}
+
+#[tokio::test]
+async fn datagrams_of_garbage_are_not_answered_and_questions_are() {
+    let tracker = Tracker::start_with(|config| config.udp = Some("127.0.0.1:0".parse().unwrap())).await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(("127.0.0.1", tracker.stun_port.unwrap())).await.unwrap();
+    let question = {
+        let mut bytes = vec![0x00, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        bytes.extend([9; 12]);
+        bytes
+    };
+    let mut lying = question.clone();
+    lying[3] = 200;
+    for garbage in [vec![], vec![0], vec![0xff; 20], vec![0; 1_200], lying, question[..19].to_vec()] {
+        socket.send(&garbage).await.unwrap();
+    }
+    socket.send(&question).await.unwrap();
+    let mut answer = [0; 200];
+    let length = within(socket.recv(&mut answer)).await.unwrap();
+    assert!(
+        length >= 20 && answer[..2] == [0x01, 0x01] && answer[8..20] == [9; 12],
+        "the question's answer comes first"
+    );
+}
+
+/// Memory of this process that is its own.
+fn own_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
