@@ -9,7 +9,7 @@ WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unk
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # Program: the Debian package that brings it.
 TOOLS := chromium:chromium firefox-esr:firefox-esr ffmpeg:ffmpeg ip:iproute2 unshare:util-linux \
-  python3:python3 pip3:python3-pip node:nodejs npm:npm cc:gcc pebble:pebble
+  python3:python3 pip3:python3-pip node:nodejs npm:npm cc:gcc pebble:pebble turnserver:coturn
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 

@@ -7,6 +7,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio_tungstenite::Connector;
 
 /// Certificate authorities.
 #[derive(Debug, Clone, Default)]
@@ -40,8 +41,15 @@ impl Authorities {
         }
     }
 
-    /// How to speak TLS with servers that these vouch for.
-    pub(crate) fn client(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+    /// How to connect to a session's address: with TLS if it is a `wss:` one.
+    pub fn connector(&self, address: &str) -> Result<Connector, rustls::Error> {
+        match address.starts_with("wss:") {
+            true => Ok(Connector::Rustls(self.client()?)),
+            false => Ok(Connector::Plain),
+        }
+    }
+
+    fn client(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         let roots = match self {
             Authorities::OfTheWeb => Arc::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
             Authorities::Own(roots) => Arc::clone(roots),

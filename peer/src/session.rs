@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use crate::authorities::Authorities;
 
@@ -136,10 +136,7 @@ impl Address {
             .write_buffer_size(0)
             .max_message_size(Some(64 << 10))
             .max_frame_size(Some(64 << 10));
-        let connector = match self.url.starts_with("wss:") {
-            true => Connector::Rustls(self.authorities.client().map_err(|error| error.to_string())?),
-            false => Connector::Plain,
-        };
+        let connector = self.authorities.connector(&self.url).map_err(|error| error.to_string())?;
         let connecting =
             connect_async_tls_with_config(self.url.as_str(), Some(config), true, Some(connector));
         match timeout(CONNECT_TIMEOUT, connecting).await {

@@ -2,8 +2,8 @@
 
 use wire::{Frame, PeerId, StripeSet};
 
-use crate::Timestamp;
 use crate::engine::Swarm;
+use crate::{Role, Timestamp};
 
 /// Percent of a relay's budget up to which it takes viewers on. The rest is for those who watch already and lose a feed,
 /// for repairs, and for the first seconds that a newcomer gets in a burst.
@@ -36,6 +36,15 @@ impl Swarm {
         self.has_egress_for(PeerId::RELAY, self.stripes().into(), true)
     }
 
+    /// For a relay: a session of another relay exists, which takes each stripe once and spares this one many viewers. It
+    /// comes before them in the budget.
+    pub fn relay_linked(&mut self, now: Timestamp, peer: PeerId) {
+        self.link_opened(now, peer);
+        if let Some(neighbor) = self.neighbors.get_mut(&peer) {
+            neighbor.role = Role::Relay;
+        }
+    }
+
     /// Stripes that are pushed to a peer.
     pub fn pushed_to(&self, peer: PeerId) -> StripeSet {
         self.neighbors.get(&peer).map_or(StripeSet::EMPTY, |neighbor| neighbor.pushes)
@@ -54,10 +63,14 @@ impl Swarm {
 
     /// Whether the budget has room for `more` stripes to `peer`, one that `joins` or one that watches already.
     pub(crate) fn has_egress_for(&self, peer: PeerId, more: usize, joins: bool) -> bool {
-        if joins && self.egress.closed {
-            return false;
-        }
-        let Some(max) = self.config.egress_max_bps else { return true };
+        let is_relay = self.neighbors.get(&peer).is_some_and(|neighbor| neighbor.role == Role::Relay);
+        let max = match self.config.egress_max_bps {
+            Some(0) => return false,
+            _ if is_relay => return true,
+            _ if joins && self.egress.closed => return false,
+            None => return true,
+            Some(max) => max,
+        };
         // What was begun within the last second does not show in what was sent.
         let sends = self.egress.bps.max(self.rate_of(self.fed_but(peer)));
         let max = if joins { max / 100 * JOINS_SHARE } else { max };
@@ -68,10 +81,10 @@ impl Swarm {
     fn let_go(&mut self, feeds: usize) {
         let all = StripeSet::all(self.stripes());
         let fed = self.neighbors.values().filter(|neighbor| !neighbor.pushes.is_empty());
-        let mut newest_first: Vec<(Timestamp, PeerId)> = fed.map(|n| (n.since, n.peer)).collect();
-        newest_first.sort_unstable_by(|a, b| b.cmp(a));
+        let mut newest_first: Vec<_> = fed.map(|n| (n.role == Role::Relay, n.since, n.peer)).collect();
+        newest_first.sort_unstable_by(|a, b| (a.0, b.1, b.2).cmp(&(b.0, a.1, a.2)));
         let mut left = feeds;
-        for (_, peer) in newest_first {
+        for (.., peer) in newest_first {
             let Some(neighbor) = self.neighbors.get_mut(&peer).filter(|_| left > 0) else { return };
             let ended: StripeSet = neighbor.pushes.intersection(all).iter().take(left).collect();
             left -= ended.len();

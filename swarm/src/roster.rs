@@ -8,6 +8,7 @@
 //! more a member than one of a hundred.
 
 mod member;
+mod outposts;
 mod picture;
 mod placing;
 mod received;
@@ -26,6 +27,7 @@ use wire::{PeerId, StripeSet};
 use crate::Timestamp;
 use crate::rng::Rng;
 use member::Member;
+use outposts::Outpost;
 pub use picture::{Picture, Pictured};
 pub use received::Received;
 use tree::{Seat, Tree};
@@ -182,6 +184,8 @@ pub struct Roster {
     spare: BTreeSet<(usize, Seat)>,
     /// Members whose parents have changed since they were told.
     stale: BTreeSet<Seat>,
+    /// Relays elsewhere.
+    outposts: BTreeMap<PeerId, Outpost>,
     /// The relay cannot take anybody's place any more.
     without_relay: bool,
     /// What viewers report to have got.
@@ -218,6 +222,7 @@ impl Roster {
             unfed_from: Seat::ROOT,
             spare: BTreeSet::new(),
             stale: BTreeSet::new(),
+            outposts: BTreeMap::new(),
             without_relay: false,
             received: Received::default(),
             counted: 0,
@@ -307,6 +312,8 @@ impl Roster {
         let Some(seat) = self.present(peer) else { return };
         if fault == Fault::Unlinked {
             self.note_unlinked(now, seat, failed);
+        } else if self.is_outpost(failed) {
+            self.outpost_failed(now, peer, failed, fault == Fault::Refused);
         }
         let culprit = if self.source == Some(failed) { Some(Seat::ROOT) } else { self.seat(failed) };
         if let Some(culprit) = culprit {
@@ -341,6 +348,7 @@ impl Roster {
             self.settle(now, seat);
         } else {
             self.part_from_all(seat, false);
+            self.release_stand_in(seat);
             self.leave_trees(now, seat);
         }
         self.send_stale(now);
@@ -387,6 +395,7 @@ impl Roster {
     pub fn may_signal(&self, from: PeerId, to: PeerId) -> bool {
         let shares = |peer| {
             self.source == Some(peer)
+                || self.is_outpost(peer)
                 || self.seat(peer).and_then(|seat| self.member(seat)).is_some_and(Member::takes_part)
         };
         from != to && shares(from) && shares(to)
@@ -501,6 +510,7 @@ impl Roster {
         self.viewers -= usize::from(present);
         self.sharing -= usize::from(sharing);
         self.part_from_all(seat, true);
+        self.release_stand_in(seat);
         self.change(now, seat, |member| member.present = false);
         self.leave_trees(now, seat);
         self.able[0] -= 1;

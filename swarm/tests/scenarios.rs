@@ -341,3 +341,61 @@ fn a_smaller_budget_lets_the_newest_go_and_the_first_watch_on() {
     assert_eq!(world.screens[&alone[0]].longest_stall_ms, 0);
     assert_eq!(world.screens[&alone[1]].longest_stall_ms, 0);
 }
+
+/// Viewers who pass nothing on: all but a copy or two has to come from relays.
+fn takers(world: &mut World, count: u8) -> Vec<PeerId> {
+    let viewers = world.viewers(count);
+    viewers.iter().for_each(|&viewer| world.tell_peer(viewer, Input::UploadCap(0.0)));
+    viewers
+}
+
+#[test]
+fn a_relay_elsewhere_carries_what_viewers_cannot() {
+    let mut world = World::seeded(17);
+    world.run_for(2_000);
+    let outpost = world.outpost();
+    let viewers = takers(&mut world, 8);
+    world.run_for(15_000);
+    world.forget_stalls();
+    let (before, of_outpost) = (world.relay.stats().uploaded_bytes, world.stats(outpost).uploaded_bytes);
+    world.run_for(20_000);
+    let relay = world.relay.stats().uploaded_bytes - before;
+    let elsewhere = world.stats(outpost).uploaded_bytes - of_outpost;
+    assert!(elsewhere > relay * 4, "{elsewhere} from elsewhere, {relay} from here");
+    assert_eq!(world.longest_stall_ms(), 0);
+    assert_eq!(world.roster.viewers(), viewers.len(), "a relay is no viewer");
+}
+
+#[test]
+fn viewers_who_can_feed_each_other_need_no_relay_elsewhere() {
+    let mut world = World::seeded(18);
+    world.run_for(2_000);
+    let outpost = world.outpost();
+    world.viewers(6);
+    world.run_for(20_000);
+    let (before, taken) = (world.stats(outpost).uploaded_bytes, total(&world));
+    world.run_for(20_000);
+    let from_outpost = world.stats(outpost).uploaded_bytes - before;
+    let all = total(&world) - taken;
+    assert!(from_outpost * 10 < all, "{from_outpost} of {all} bytes");
+}
+
+/// Bytes that all peers have taken.
+fn total(world: &World) -> u64 {
+    world.bytes().values().map(|bytes| bytes.viewers + bytes.source + bytes.relay).sum()
+}
+
+#[test]
+fn when_a_relay_elsewhere_dies_the_one_here_takes_over_without_a_stall() {
+    let mut world = World::seeded(19);
+    world.run_for(2_000);
+    let outpost = world.outpost();
+    takers(&mut world, 6);
+    world.run_for(20_000);
+    world.forget_stalls();
+    world.remove(outpost);
+    let before = world.relay.stats().uploaded_bytes;
+    world.run_for(15_000);
+    assert!(world.relay.stats().uploaded_bytes > before + 100_000, "the relay here feeds them");
+    assert!(world.longest_stall_ms() <= 300, "{} ms", world.longest_stall_ms());
+}

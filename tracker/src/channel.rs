@@ -57,6 +57,8 @@ pub(crate) enum ToChannel {
     Picture { peers_max: usize, answer: oneshot::Sender<Picture> },
     /// Somebody wants to see what is on the air.
     Still { answer: oneshot::Sender<Option<Still>> },
+    /// A peer has proven to be a relay elsewhere; it may be a member already.
+    Relay { peer: PeerId },
     /// The server is about to end.
     ShutDown,
 }
@@ -257,6 +259,7 @@ impl ChannelTask {
             ToChannel::Drained { peer, session } if self.members.is_current(peer, session) => {
                 self.report_queue(now, peer);
             }
+            ToChannel::Relay { peer } if self.members.contains(peer) => self.take_relay(now, peer),
             ToChannel::Left { peer, session } if self.members.is_current(peer, session) => {
                 drop(self.remove(now, peer));
             }
@@ -277,6 +280,9 @@ impl ChannelTask {
             self.go_offline(false);
         }
         self.enter(peer, member);
+        if self.shell.relays.knows(peer) {
+            return self.take_relay(now, peer);
+        }
         self.roster.join(now, peer, RosterRole::Viewer, sharing, known);
         self.relay.handle(now, Input::LinkOpened { peer });
     }
@@ -312,6 +318,7 @@ impl ChannelTask {
             epoch: self.live.map(|(epoch, _)| epoch),
             source: self.source,
             stun_port: self.shell.stun_port,
+            turn: self.shell.turn(peer),
             viewers: self.roster.viewers() as u32,
         };
         member.outbox.say(&FromTracker::Welcome(welcome.clone()));
@@ -328,6 +335,10 @@ impl ChannelTask {
                 } else {
                     self.ledger.refused(Reason::ForeignSignal);
                 }
+            }
+            FromPeer::Report(report) if self.relaying.is_outpost(peer) => {
+                let egress_bps = report.upload_cap_bps.unwrap_or(0);
+                self.roster.outpost(now, peer, egress_bps.into());
             }
             FromPeer::Report(report) => {
                 self.roster.report(now, peer, &report);
@@ -429,6 +440,7 @@ impl ChannelTask {
         self.relay.handle(now, Input::LinkClosed { peer });
         self.relaying.forget(peer);
         self.permission.forget(peer);
+        self.roster.outpost_gone(now, peer);
         if self.source.take_if(|source| *source == peer).is_some() {
             self.go_offline(false);
         }

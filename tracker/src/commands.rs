@@ -4,6 +4,7 @@ mod admin;
 mod backup;
 mod channel;
 mod manual;
+mod relay;
 mod serve;
 
 use std::io::Write;
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     /// The operator's page at /admin
     #[command(subcommand)]
     Admin(admin::Admin),
+    /// Relay for a server elsewhere: take its watched channels once, and feed viewers from here
+    Relay(relay::Relay),
     /// Copy the database to a file, also while the server runs
     Backup(backup::Backup),
     /// Print completions for a shell
@@ -41,6 +44,7 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
         Command::Channel(channel) => channel::run(channel),
         Command::Admin(admin) => admin::run(admin),
         Command::Backup(backup) => backup::run(backup),
+        Command::Relay(relay) => relay::run(relay),
         Command::Completions(wanted) => {
             manual::completions(wanted);
             Ok(())

@@ -10,6 +10,7 @@ pub(crate) mod values;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use limits::Limits;
 pub use tls::TlsConfig;
@@ -55,6 +56,18 @@ pub struct Config {
     /// Gigabytes that the relay may send in a calendar month (UTC); no limit by default.
     #[arg(long = "relay-month-gb", value_name = "NUMBER", value_parser = values::gigabytes)]
     pub relay_month_bytes: Option<u64>,
+    /// A secret shared with relays elsewhere (`swarmcast-tracker relay`), which helps this server; without it there are none.
+    #[arg(long, value_name = "SECRET", hide_env_values = true, value_parser = values::secret)]
+    pub relay_secret: Option<String>,
+    /// A TURN server for viewers that cannot be linked directly: `turn:HOST:PORT`, as coturn. Needs --turn-secret.
+    #[arg(long, value_name = "URL", value_parser = values::turn_url)]
+    pub turn_url: Option<String>,
+    /// The secret shared with that server (coturn's `static-auth-secret`), of which each viewer's credentials are made.
+    #[arg(long, value_name = "SECRET", hide_env_values = true, value_parser = values::secret)]
+    pub turn_secret: Option<String>,
+    /// How long a viewer's TURN credentials last. 12 h: who watches for longer makes new links with new ones.
+    #[arg(long, value_name = "TIME", default_value = "12h", value_parser = values::duration)]
+    pub turn_credentials_last: Duration,
     /// What the operator sees of the server, and who else may.
     #[command(flatten)]
     pub seeing: Seeing,

@@ -268,6 +268,16 @@ impl Directory {
         self.known.channels.get(&channel)?.handle.clone()
     }
 
+    /// Channels that are live and watched, public or not.
+    pub(crate) fn watched(&self) -> Vec<ChannelId> {
+        let is_watched = |handle: &ChannelHandle| handle.status().is_live() && handle.status().viewers() > 0;
+        let channels = self.known.channels.iter();
+        let watched = channels.filter(|entry| entry.handle.as_ref().is_some_and(is_watched));
+        let mut watched: Vec<_> = watched.map(|entry| *entry.key()).collect();
+        watched.sort_unstable();
+        watched
+    }
+
     /// The ways to all channels with a task.
     pub(crate) fn handles(&self) -> Vec<ChannelHandle> {
         self.known.channels.iter().filter_map(|entry| entry.handle.clone()).collect()

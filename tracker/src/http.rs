@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request, State, WebSocketUpgrade};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
@@ -23,6 +23,7 @@ use crate::embedding;
 use crate::machine;
 use crate::metrics::{self, Metrics};
 use crate::refusals::{Door, Reason};
+use crate::relays;
 use crate::seeing::MetricsAccess;
 use crate::session;
 use crate::shell::Shell;
@@ -60,6 +61,7 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .route("/api/v1/lately", get(lately))
         .route("/sw.js", get(service_worker))
         .route("/session", get(open_session))
+        .route("/relay", get(open_relay))
         .route("/admin", get(admin_page))
         .merge(embedding::routes())
         .merge(cards::routes())
@@ -209,6 +211,32 @@ async fn open_session(
         drop((address_permit, session_permit));
     });
     answer
+}
+
+/// The door for relays elsewhere. There is none without a secret.
+async fn open_relay(
+    State(Site { shell, .. }): State<Site>,
+    Extension(PeerAddress(connected)): Extension<PeerAddress>,
+    request: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let config = shell.config();
+    let Some(secret) = config.relay_secret.clone() else {
+        return (StatusCode::NOT_FOUND, "This server takes no relays: it has no --relay-secret.\n")
+            .into_response();
+    };
+    let address = origin(connected, &request, |address| config.trusts(address));
+    let Some(permit) = shell.addresses.admit(address, &config.limits, machine::instant()) else {
+        return refuse(
+            Reason::AddressBusy,
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many sessions from this address.\n",
+        );
+    };
+    upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX).on_upgrade(move |socket| async move {
+        relays::serve(socket, secret, &shell).await;
+        drop(permit);
+    })
 }
 
 /// Who asks. Proxies that are trusted speak for others: each has added to the list whom it heard. What stands before

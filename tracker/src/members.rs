@@ -50,6 +50,10 @@ impl Members {
         self.table.remove(&peer)
     }
 
+    pub(crate) fn contains(&self, peer: PeerId) -> bool {
+        self.table.contains_key(&peer)
+    }
+
     pub(crate) fn take_all(&mut self) -> Vec<Member> {
         self.table.drain().map(|(_, member)| member).collect()
     }

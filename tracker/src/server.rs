@@ -22,6 +22,7 @@ use crate::machine::{Clock, Disk};
 use crate::metrics::Metrics;
 use crate::ports::Ports;
 use crate::rate::Addresses;
+use crate::relays::Relays;
 use crate::shell::Shell;
 use crate::store::{Store, StoreError};
 use crate::tls::{Tls, TlsError};
@@ -130,6 +131,7 @@ impl Server {
             directory: Directory::new(store.clone()),
             store,
             addresses: Addresses::new(),
+            relays: Relays::default(),
             egress: Arc::new(Egress::open(&config)),
             metrics: Arc::new(Metrics::new(config.seeing.metrics_channels_max)),
             admin: admin::Door::default(),

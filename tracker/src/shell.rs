@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
+use wire::PeerId;
+use wire::session::Turn;
 
 use crate::admin;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::egress::Egress;
 use crate::history::History;
-use crate::machine::{Clock, Disk};
+use crate::machine::{self, Clock, Disk};
 use crate::metrics::{Metrics, Present};
 use crate::rate::Addresses;
+use crate::relays::Relays;
 use crate::store::Store;
+use crate::turn;
 
 /// Shared by all sessions and channels.
 pub(crate) struct Shell {
@@ -22,6 +26,8 @@ pub(crate) struct Shell {
     pub(crate) directory: Directory,
     pub(crate) store: Store,
     pub(crate) addresses: Addresses,
+    /// Relays elsewhere.
+    pub(crate) relays: Relays,
     /// What the relay may send.
     pub(crate) egress: Arc<Egress>,
     pub(crate) metrics: Arc<Metrics>,
@@ -66,5 +72,10 @@ impl Shell {
             uptime: self.clock.uptime(),
             ready: self.unready().is_none(),
         }
+    }
+
+    /// Credentials of a peer for the TURN server, if there is one.
+    pub(crate) fn turn(&self, peer: PeerId) -> Option<Turn> {
+        turn::credentials(&self.settings.borrow(), peer, machine::unix_ms() / 1000)
     }
 }

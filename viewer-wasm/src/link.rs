@@ -1,13 +1,13 @@
 //! One RTCPeerConnection with its two data channels.
 
 use bytes::Bytes;
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Function, Reflect, Uint8Array};
 use swarm::Lane;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     EventTarget, MessageEvent, RtcBundlePolicy, RtcConfiguration, RtcDataChannel, RtcDataChannelInit,
-    RtcDataChannelState, RtcDataChannelType, RtcIceCandidateInit, RtcIceServer, RtcPeerConnection,
+    RtcDataChannelState, RtcDataChannelType, RtcIceCandidateInit, RtcPeerConnection,
     RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType, RtcSessionDescriptionInit,
 };
 use wire::PeerId;
@@ -53,11 +53,11 @@ impl Link {
     pub(crate) fn new(
         peer: PeerId,
         number: u32,
-        stun: Option<&str>,
+        ice_servers: &Array,
         now_ms: f64,
         mailbox: &Mailbox,
     ) -> Result<Link, JsValue> {
-        let connection = RtcPeerConnection::new_with_configuration(&configuration(stun))?;
+        let connection = RtcPeerConnection::new_with_configuration(&configuration(ice_servers))?;
         let eager = channel(&connection, "eager", 0, false);
         let control = channel(&connection, "control", 1, true);
         let post = |what: fn() -> LinkEvent| move |_| Some(Event::Link { peer, number, what: what() });
@@ -218,6 +218,17 @@ impl Link {
         let _ = channel.send_with_u8_array(frame);
     }
 
+    /// Whether this side reaches the other only through a TURN server. A browser that cannot say has none of its own.
+    pub(crate) fn is_relayed(&self) -> bool {
+        let get = |of: JsValue, name: &&str| Reflect::get(&of, &(*name).into());
+        let ice = ["sctp", "transport", "iceTransport"].iter().try_fold(self.connection.clone().into(), get);
+        let pair = ice.and_then(|ice| {
+            get(ice.clone(), &"getSelectedCandidatePair")?.dyn_into::<Function>()?.call0(&ice)
+        });
+        let kind = pair.and_then(|pair| ["local", "type"].iter().try_fold(pair, get));
+        kind.is_ok_and(|kind| kind == "relay")
+    }
+
     /// Bytes not yet handed to the network.
     pub(crate) fn queued(&self) -> usize {
         (self.eager.buffered_amount() + self.control.buffered_amount()) as usize
@@ -230,14 +241,10 @@ impl Drop for Link {
     }
 }
 
-fn configuration(stun: Option<&str>) -> RtcConfiguration {
+fn configuration(ice_servers: &Array) -> RtcConfiguration {
     let configuration = RtcConfiguration::new();
     configuration.set_bundle_policy(RtcBundlePolicy::MaxBundle);
-    if let Some(stun) = stun {
-        let server = RtcIceServer::new();
-        server.set_urls(&stun.into());
-        configuration.set_ice_servers(&js_sys::Array::of1(&server));
-    }
+    configuration.set_ice_servers(ice_servers);
     configuration
 }
 

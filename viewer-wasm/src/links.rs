@@ -1,7 +1,10 @@
 //! All links of this viewer: who is being linked to, and who is linked.
 
 use bytes::Bytes;
+use js_sys::{Array, JSON, Object, Reflect};
 use swarm::{Input, Lane};
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::RtcIceServer;
 use wire::PeerId;
 use wire::session::Signal;
 
@@ -20,7 +23,7 @@ pub(crate) struct Links {
     mailbox: Mailbox,
     /// One for each peer; so few that looking through them costs nothing.
     links: Vec<Link>,
-    stun: Option<String>,
+    ice_servers: Array,
     sharing: bool,
     created: u32,
     /// Addresses of this machine that the browser has found for links.
@@ -32,16 +35,26 @@ impl Links {
         Links {
             mailbox: mailbox.clone(),
             links: Vec::new(),
-            stun: None,
+            ice_servers: Array::new(),
             sharing,
             created: 0,
             candidates_gathered: 0,
         }
     }
 
-    /// Where to learn one's own address from.
-    pub(crate) fn use_stun(&mut self, host: &str, port: Option<u16>) {
-        self.stun = port.map(|port| format!("stun:{host}:{port}"));
+    /// Where to learn one's own address from, and who relays where there is no direct way: the tracker's STUN server,
+    /// and what its welcome says of TURN, which is the browser's to read.
+    pub(crate) fn use_servers(&mut self, host: Option<&str>, stun_port: Option<u16>, welcome: &str) {
+        self.ice_servers = Array::new();
+        if let (Some(host), Some(port)) = (host, stun_port) {
+            let server = RtcIceServer::new();
+            server.set_urls(&format!("stun:{host}:{port}").into());
+            self.ice_servers.push(&server);
+        }
+        let turn = JSON::parse(welcome).and_then(|welcome| Reflect::get(&welcome, &"turn".into()));
+        if let Ok(turn) = turn.and_then(JsValue::dyn_into::<Object>) {
+            self.ice_servers.push(&turn);
+        }
     }
 
     /// Off: closes all, and makes none from here on.
@@ -108,8 +121,7 @@ impl Links {
             return None;
         }
         self.created += 1;
-        let link =
-            Link::new(peer, self.created, self.stun.as_deref(), clock::now_ms(), &self.mailbox).ok()?;
+        let link = Link::new(peer, self.created, &self.ice_servers, clock::now_ms(), &self.mailbox).ok()?;
         self.links.push(link);
         self.links.last_mut()
     }
@@ -160,8 +172,10 @@ impl Links {
 }
 
 fn opened(peer: PeerId, link: &mut Link) -> Vec<Input> {
+    // Whoever sends through a TURN server sends twice, and others have better parents.
+    let leaf = link.is_relayed().then_some(Input::UploadCap(0.0));
     let frames = link.early_frames().into_iter().map(|bytes| Input::Frame { peer, bytes });
-    std::iter::once(Input::LinkOpened { peer }).chain(frames).collect()
+    leaf.into_iter().chain([Input::LinkOpened { peer }]).chain(frames).collect()
 }
 
 fn received(peer: PeerId, link: &mut Link, bytes: Bytes) -> Vec<Input> {

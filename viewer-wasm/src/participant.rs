@@ -71,7 +71,7 @@ impl Participant {
             }
             SessionEvent::Text(text) => match json::read(&text) {
                 Some(message) => {
-                    self.on_told(&message);
+                    self.on_told(&message, &text);
                     return Some(message);
                 }
                 None => complain("a message of the tracker makes no sense"),
@@ -86,14 +86,12 @@ impl Participant {
         None
     }
 
-    fn on_told(&mut self, message: &FromTracker) {
+    fn on_told(&mut self, message: &FromTracker, text: &str) {
         match message {
             FromTracker::Welcome(welcome) => {
                 self.refusal = None;
                 self.session.welcomed();
-                if let Some(host) = &self.host {
-                    self.links.use_stun(host, welcome.stun_port);
-                }
+                self.links.use_servers(self.host.as_deref(), welcome.stun_port, text);
             }
             FromTracker::Refused { code, message } => {
                 self.refusal = Some(message.clone());

@@ -55,6 +55,7 @@ impl Message {
                 epoch: self.epoch,
                 source: self.source,
                 stun_port: self.stun_port,
+                turn: None,
                 viewers: self.viewers?,
             }),
             "link" => FromTracker::Link { peers: self.peers? },

@@ -207,8 +207,23 @@ pub struct Welcome {
     pub source: Option<PeerId>,
     /// UDP port of the tracker's STUN server, on the host that served the page; `None` without one.
     pub stun_port: Option<u16>,
+    /// Who relays links that cannot be made directly (TURN, RFC 8656); `None`: nobody. A browser hands it over to its
+    /// RTCPeerConnection as it is: [`FromTracker::parse`] passes over it, which saves every viewer a kilobyte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
     /// Viewers of the channel.
     pub viewers: u32,
+}
+
+/// A TURN server, and credentials for it that are this peer's own and expire: an RTCIceServer (W3C WebRTC §4.2.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// `turn:HOST:PORT` (RFC 7065).
+    pub urls: String,
+    /// Unix time of its expiry in seconds, a colon, and the peer's id.
+    pub username: String,
+    /// The password.
+    pub credential: String,
 }
 
 /// Who feeds one stripe.
@@ -406,6 +421,7 @@ mod tests {
             epoch: Some(Epoch(4)),
             source: None,
             stun_port: Some(3478),
+            turn: None,
             viewers: 2,
         };
         let stripes = vec![Parents::default(), Parents { parent: Some(peer), backups: vec![PeerId(8)] }];

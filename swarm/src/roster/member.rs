@@ -41,6 +41,8 @@ pub(super) struct Member {
     /// Feeds nobody before then.
     pub(super) demoted_until: Timestamp,
     demotions: u32,
+    /// The relay elsewhere that is named to it in place of the tracker's, and for how many stripes.
+    pub(super) stand_in: Option<(PeerId, usize)>,
     /// Slots and homes as they stand in the Roster's sums.
     pub(super) counted: (usize, StripeSet),
     pub(super) is_counted: bool,
@@ -65,6 +67,7 @@ impl Member {
             complaints: BTreeMap::new(),
             demoted_until: Timestamp::default(),
             demotions: 0,
+            stand_in: None,
             counted: (0, StripeSet::EMPTY),
             is_counted: false,
             spare_as: None,

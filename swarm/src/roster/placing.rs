@@ -416,7 +416,13 @@ impl Roster {
         if hard(one) && hard(other) {
             return false;
         }
-        self.resting.is_empty() || self.resting.get(&(a.min(b), a.max(b))).is_none_or(|&until| until <= now)
+        !self.is_resting(now, a, b)
+    }
+
+    /// Whether the two have lately failed each other.
+    pub(super) fn is_resting(&self, now: Timestamp, one: PeerId, other: PeerId) -> bool {
+        let resting = || self.resting.get(&(one.min(other), one.max(other)));
+        !self.resting.is_empty() && resting().is_some_and(|&until| until > now)
     }
 
     /// Whether `parent` has a link for `child`, or room for one.

@@ -24,7 +24,11 @@ impl Roster {
         for seat in std::mem::take(&mut self.stale) {
             let Some(member) = self.member(seat).filter(|member| member.takes_part()) else { continue };
             let (viewer, known) = (member.peer, member.link_count());
-            let stripes: Vec<_> = (0..self.stripes).map(|stripe| self.parents(now, seat, stripe)).collect();
+            let mut stripes: Vec<_> =
+                (0..self.stripes).map(|stripe| self.parents(now, seat, stripe)).collect();
+            if let Some(outpost) = self.stand_in(now, seat) {
+                stripes.iter_mut().for_each(|stripe| stripe.parent = stripe.parent.or(Some(outpost)));
+            }
             let named = stripes.iter().flat_map(|stripe| stripe.parent.iter().chain(&stripe.backups));
             let mut wanted: BTreeSet<PeerId> = named.copied().collect();
             wanted.retain(|&peer| self.lack_link(seat, peer));
@@ -50,7 +54,7 @@ impl Roster {
 
     fn lack_link(&self, seat: Seat, peer: PeerId) -> bool {
         let met = self.member(seat).is_some_and(|member| member.met(peer));
-        let here = self.source == Some(peer) || self.present(peer).is_some();
+        let here = self.source == Some(peer) || self.is_outpost(peer) || self.present(peer).is_some();
         here && !met
     }
 

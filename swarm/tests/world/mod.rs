@@ -72,6 +72,7 @@ pub struct World {
     tracker_up: bool,
     liars: BTreeSet<PeerId>,
     unlinkable: BTreeSet<PeerId>,
+    outposts: BTreeSet<PeerId>,
     generation: u16,
     /// Signs from the next keyframe on.
     next_signer: Option<Signer>,
@@ -104,6 +105,7 @@ impl World {
             tracker_up: true,
             liars: BTreeSet::new(),
             unlinkable: BTreeSet::new(),
+            outposts: BTreeSet::new(),
             generation: 0,
             next_signer: None,
             media_key: None,
@@ -140,6 +142,18 @@ impl World {
         let identity =
             Identity { role: Role::Viewer, secret, channel: "demo".into(), expected: Some(channel) };
         self.add(secret.peer(), Swarm::new(Config::default(), identity, 1));
+        secret.peer()
+    }
+
+    /// Adds a relay elsewhere.
+    pub fn outpost(&mut self) -> PeerId {
+        let secret = secret(200);
+        let config = Config { links_max: 1_000, upload_cap_x: 30.0, ..Config::default() };
+        let expected = Some(self.signer.channel());
+        let identity = Identity { role: Role::Viewer, secret, channel: "demo".into(), expected };
+        self.outposts.insert(secret.peer());
+        self.add(secret.peer(), Swarm::new(config, identity, 1));
+        self.screens.remove(&secret.peer());
         secret.peer()
     }
 
@@ -192,6 +206,7 @@ impl World {
         }
         if self.tracker_up {
             self.roster.leave(self.now(), peer);
+            self.roster.outpost_gone(self.now(), peer);
             self.relay.handle(self.now(), Input::LinkClosed { peer });
             self.flush_tracker();
         }
@@ -371,6 +386,11 @@ impl World {
             FromPeer::Join(join) => {
                 let welcome = self.welcome(from);
                 self.schedule(SESSION_DELAY_MS, Event::ToPeer(from, Input::Told(welcome)));
+                if self.outposts.contains(&from) {
+                    self.roster.outpost(now, from, 100_000_000);
+                    self.relay.relay_linked(now, from);
+                    return self.flush_tracker();
+                }
                 let known = Report { links: join.links, feeds: join.feeds, ..Report::default() };
                 self.roster.join(now, from, RosterRole::Viewer, join.sharing, known);
                 self.relay.handle(now, Input::LinkOpened { peer: from });
@@ -402,6 +422,7 @@ impl World {
             epoch: Some(self.epoch),
             source: Some(self.source),
             stun_port: None,
+            turn: None,
             viewers: 1,
         })
     }

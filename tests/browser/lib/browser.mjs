@@ -29,9 +29,13 @@ export async function launch({ host, scratch, args = [] }) {
   });
 }
 
-/** A fresh context with one page that is watched from outside of the player (`in-page.js`). */
-export async function freshPage(browser, options = {}) {
+/**
+ * A fresh context with one page that is watched from outside of the player (`in-page.js`). With `onlyRelayed` its links
+ * go through a TURN server or nowhere.
+ */
+export async function freshPage(browser, { onlyRelayed = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 640, height: 480 }, ...options });
+  await context.addInitScript(`window.onlyRelayed = ${onlyRelayed};`);
   await context.addInitScript(inPage);
   return context.newPage();
 }

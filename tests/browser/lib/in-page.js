@@ -100,10 +100,12 @@
 
   // Everything that could tell an address: connections made and candidates gathered.
   const network = { connections: 0, candidates: 0 };
+  const connections = [];
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
-    constructor(...args) {
-      super(...args);
+    constructor(configuration = {}) {
+      super(window.onlyRelayed ? { ...configuration, iceTransportPolicy: 'relay' } : configuration);
+      connections.push(this);
       network.connections++;
       this.addEventListener('icecandidate', (event) => event.candidate?.candidate && network.candidates++);
     }
@@ -114,6 +116,10 @@
     lagMs,
     frames,
     network,
+    /** By what way each open connection goes, as seen from here: `host`, `srflx`, `prflx` or `relay`. */
+    ways: () => connections
+      .filter(({ connectionState }) => connectionState === 'connected')
+      .map(({ sctp }) => sctp.transport.iceTransport.getSelectedCandidatePair().local.type),
     video: () => shown,
     now: () => performance.now(),
 

@@ -39,6 +39,7 @@ export class Viewer {
   now = () => this.page.evaluate(() => window.underTest.now());
   frames = () => this.page.evaluate(() => window.underTest.frames);
   network = () => this.page.evaluate(() => window.underTest.network);
+  ways = () => this.page.evaluate(() => window.underTest.ways());
   longestFreezeMs = (sinceMs) => this.page.evaluate((since) => window.underTest.longestFreezeMs(since), sinceMs);
   lagsMs = (sinceMs) => this.page.evaluate((since) => window.underTest.lagsMs(since), sinceMs);
   loudness = (seconds) => this.page.evaluate((length) => window.underTest.loudness(length), seconds);

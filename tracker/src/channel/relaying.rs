@@ -1,6 +1,6 @@
 //! The relay's budget, as one channel keeps to it: tells the engine its share, and tells viewers who get nothing why.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use swarm::Timestamp;
@@ -22,17 +22,24 @@ pub(super) struct Relaying {
     pub(super) review_at: Timestamp,
     /// Viewers that get nothing while the relay takes on nobody, and since when.
     hungry: HashMap<PeerId, Timestamp>,
+    /// Relays elsewhere that are members.
+    outposts: BTreeSet<PeerId>,
 }
 
 impl Relaying {
     pub(super) fn forget(&mut self, peer: PeerId) {
         self.hungry.remove(&peer);
+        self.outposts.remove(&peer);
+    }
+
+    pub(super) fn is_outpost(&self, peer: PeerId) -> bool {
+        self.outposts.contains(&peer)
     }
 
     /// Whether a viewer has got nothing for too long.
     fn is_starving(&mut self, now: Timestamp, peer: PeerId, hungry: bool) -> bool {
         if !hungry {
-            self.forget(peer);
+            self.hungry.remove(&peer);
             return false;
         }
         now.since(*self.hungry.entry(peer).or_insert(now)) >= HUNGRY_MAX
@@ -40,6 +47,14 @@ impl Relaying {
 }
 
 impl ChannelTask {
+    /// A member is a relay elsewhere: it is no viewer, and is fed before viewers are. What it can give it reports.
+    pub(super) fn take_relay(&mut self, now: Timestamp, peer: PeerId) {
+        self.roster.leave(now, peer);
+        self.roster.outpost(now, peer, 0);
+        self.relaying.outposts.insert(peer);
+        self.relay.relay_linked(now, peer);
+    }
+
     /// Asks for what the channel could use, and gives the engine what it gets. Never sooner than due, however many
     /// come: each time some who are fed beyond the share are let go.
     pub(super) fn review_share_if_due(&mut self, now: Timestamp) {

@@ -21,6 +21,24 @@ pub(crate) fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     }
 }
 
+/// Something that nobody can guess. 16 characters: 64 bits and more of random hex or base64.
+pub(crate) fn secret(text: &str) -> Result<String, String> {
+    match text.len() {
+        16..=256 => Ok(text.to_owned()),
+        _ => Err("write 16 to 256 random characters, as `openssl rand -hex 24` prints".to_owned()),
+    }
+}
+
+/// The address of a TURN server (RFC 7065).
+pub(crate) fn turn_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("turn:").or_else(|| text.strip_prefix("turns:"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]?=".contains(c);
+    match rest {
+        Some(rest) if !rest.is_empty() && rest.chars().all(plain) => Ok(text.to_owned()),
+        _ => Err("write turn:HOST:PORT, as in turn:turn.example.org:3478".to_owned()),
+    }
+}
+
 /// An address of a machine.
 pub(crate) fn ip(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| "write an IP address, as in 203.0.113.7 or 2001:db8::7".to_owned())

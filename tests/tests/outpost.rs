@@ -1,0 +1,181 @@
+//! A relay elsewhere as a real process: it takes the load off the server that it helps, and its death stalls nobody.
+
+#![allow(clippy::unwrap_used)] // A failure here is a failure of the test.
+
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use peer::transport::{Endpoint, EndpointConfig};
+use peer::{Event, Participant, ParticipantConfig};
+use swarm::{Config, Identity, Role};
+use tests::native::window::unix_us;
+use tests::programme::{CHUNK_MS, Programme};
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep, timeout};
+use tracker::Server;
+use uploader::Numbering;
+use wire::{Epoch, PeerSecret, Signer};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const BITRATE_BPS: u32 = 500_000;
+const SECRET: &str = "known-to-both-servers";
+const VIEWERS: u8 = 4;
+
+/// Two chunks a viewer's worth: enough to tell a habit from a hand-over.
+const CHUNKS_WATCHED: u64 = 50;
+
+struct World {
+    url: String,
+    tasks: Vec<JoinHandle<()>>,
+    outpost: Option<Child>,
+    _data: tempfile::TempDir,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.kill_outpost();
+    }
+}
+
+async fn endpoint() -> Option<Endpoint> {
+    Some(Endpoint::bind(EndpointConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap())
+}
+
+impl World {
+    async fn start() -> World {
+        let data = tempfile::tempdir().unwrap();
+        let mut config = tracker::Config::new(([127, 0, 0, 1], 0).into(), data.path().to_owned());
+        config.relay_secret = Some(SECRET.to_owned());
+        let server = Server::bind(config).await.unwrap();
+        let url = format!("http://{}", server.address());
+        let server = tokio::spawn(server.run(std::future::pending()));
+        let broadcast = tokio::spawn(broadcast(session_url(&url), Signer::from_seed(&[7; 32])));
+        World { url, tasks: vec![server, broadcast], outpost: None, _data: data }
+    }
+
+    fn start_outpost(&mut self) {
+        let program = Path::new(env!("CARGO_BIN_EXE_native-swarm")).with_file_name("swarmcast-tracker");
+        assert!(program.exists(), "{}: `cargo build --release --workspace` first", program.display());
+        let arguments = ["relay", "--of", &self.url, "--name", "elsewhere", "--links", "127.0.0.1:0"];
+        let child = Command::new(program)
+            .args(arguments)
+            .env("SWARMCAST_RELAY_SECRET", SECRET)
+            .current_dir(self._data.path())
+            .spawn();
+        self.outpost = Some(child.unwrap());
+    }
+
+    fn kill_outpost(&mut self) {
+        if let Some(mut child) = self.outpost.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// A viewer who passes nothing on.
+    async fn taker(&self, secret: u8) -> Participant {
+        let (role, secret) = (Role::Viewer, PeerSecret([secret; 16]));
+        Participant::start(ParticipantConfig {
+            session_url: session_url(&self.url),
+            identity: Identity { role, secret, channel: "test".into(), expected: None },
+            authorities: peer::Authorities::OfTheWeb,
+            engine: Config { upload_cap_x: 0.0, ..Config::default() },
+            endpoint: endpoint().await,
+            announce: None,
+            alteration: None,
+            observer: None,
+        })
+    }
+}
+
+fn session_url(url: &str) -> String {
+    format!("{}/session", url.replace("http://", "ws://"))
+}
+
+async fn broadcast(session_url: String, signer: Signer) {
+    let secret = signer.peer_secret();
+    let expected = Some(signer.channel());
+    let mut participant = Participant::start(ParticipantConfig {
+        session_url,
+        identity: Identity { role: Role::Source, secret, channel: "test".into(), expected },
+        authorities: peer::Authorities::OfTheWeb,
+        engine: Config::default(),
+        endpoint: endpoint().await,
+        announce: Some((signer.clone(), "test".into())),
+        alteration: None,
+        observer: None,
+    });
+    while !matches!(participant.next().await, Some(Event::Welcomed { .. })) {}
+    let (programme, publisher) = (Programme::new(BITRATE_BPS), participant.publisher());
+    let mut numbering = Numbering::new(Epoch(unix_us() / 1000), BITRATE_BPS);
+    let (header, frame) = numbering.header(&programme.init(), &signer).unwrap();
+    publisher.stream(header, frame).await;
+    let mut pace = interval(Duration::from_millis(CHUNK_MS.into()));
+    for number in 0.. {
+        pace.tick().await;
+        for piece in numbering.pieces(&programme.chunk(number), &signer) {
+            publisher.piece(piece).await;
+        }
+    }
+}
+
+/// Waits until `reached` holds of the viewers.
+async fn until(viewers: &[Participant], what: &str, reached: impl Fn(&[Participant]) -> bool) {
+    let waiting = async {
+        while !reached(viewers) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
+}
+
+/// Bytes from other peers but the source (no viewer here passes anything on: from the relay elsewhere), and from the
+/// server's own relay.
+fn taken(viewers: &[Participant]) -> (u64, u64) {
+    let bytes = viewers.iter().map(|viewer| viewer.stats().bytes);
+    bytes.fold((0, 0), |sum, bytes| (sum.0 + bytes.viewers, sum.1 + bytes.relay))
+}
+
+fn chunks(viewers: &[Participant]) -> u64 {
+    viewers.iter().map(|viewer| viewer.stats().chunks).min().unwrap_or(0)
+}
+
+fn skipped(viewers: &[Participant]) -> u64 {
+    viewers.iter().map(|viewer| viewer.stats().chunks_skipped).sum()
+}
+
+#[tokio::test]
+async fn a_relay_elsewhere_carries_the_load_and_its_death_stalls_nobody() {
+    let mut world = World::start().await;
+    world.start_outpost();
+    let mut viewers = Vec::new();
+    for secret in 1..=VIEWERS {
+        viewers.push(world.taker(secret).await);
+    }
+    until(&viewers, "all have a picture", |viewers| chunks(viewers) > 0).await;
+    until(&viewers, "they are fed from elsewhere", |viewers| {
+        let on_outpost = |viewer: &Participant| {
+            viewer.stats().links.iter().any(|link| link.kind == Role::Viewer && link.stripes_in.len() >= 5)
+        };
+        // The source feeds one viewer each stripe.
+        viewers.iter().filter(|viewer| on_outpost(viewer)).count() >= usize::from(VIEWERS) - 1
+    })
+    .await;
+
+    let (before, watched) = (taken(&viewers), chunks(&viewers));
+    until(&viewers, "they watch for a while", |viewers| chunks(viewers) >= watched + CHUNKS_WATCHED).await;
+    let after = taken(&viewers);
+    let (elsewhere, here) = (after.0 - before.0, after.1 - before.1);
+    println!("of the relays' bytes {elsewhere} came from elsewhere, {here} from the server itself");
+    assert!(elsewhere > here * 4, "{elsewhere} bytes from elsewhere, {here} from the server");
+
+    let (watched, lost) = (chunks(&viewers), skipped(&viewers));
+    world.kill_outpost();
+    until(&viewers, "they watch on", |viewers| chunks(viewers) >= watched + CHUNKS_WATCHED).await;
+    assert_eq!(skipped(&viewers), lost, "no chunk was left out");
+    assert!(taken(&viewers).1 > after.1, "the server feeds them now");
+}
