@@ -180,6 +180,8 @@ pub struct Roster {
     unfed: BTreeSet<Seat>,
     /// Who was looked at last of them.
     unfed_from: Seat,
+    /// How many of them are still to be looked at since something has changed. When nothing changes nothing is found.
+    unfed_left: usize,
     /// Those with upload that nobody uses, by how many homes they have.
     spare: BTreeSet<(usize, Seat)>,
     /// Members whose parents have changed since they were told.
@@ -220,6 +222,7 @@ impl Roster {
             resting: BTreeMap::new(),
             unfed: BTreeSet::new(),
             unfed_from: Seat::ROOT,
+            unfed_left: 0,
             spare: BTreeSet::new(),
             stale: BTreeSet::new(),
             outposts: BTreeMap::new(),
@@ -288,6 +291,9 @@ impl Roster {
         };
         let (config, bitrate_bps) = (self.config.clone(), self.bitrate_bps);
         let mut more = Received::default();
+        if self.member(seat).is_some_and(|member| !member.has_links(&report.links)) {
+            self.look_again();
+        }
         self.change(now, seat, |member| {
             member.note(now, report);
             more = member.reported.replace(now, report, bitrate_bps);
@@ -366,11 +372,11 @@ impl Roster {
             return;
         }
         self.next_tick = now + TICK;
-        self.resting.retain(|_, until| *until > now);
+        self.end_rests(now);
         self.drop_strangers(now);
         let moving = self.share_roots(now);
         self.raise_the_strong(now);
-        for seat in self.unfed_next() {
+        for seat in self.unfed_due() {
             self.settle(now, seat);
             // Moves make room by themselves.
             if !moving {
@@ -443,6 +449,7 @@ impl Roster {
 
     fn take_source(&mut self, now: Timestamp, peer: PeerId) {
         self.source = Some(peer);
+        self.look_again();
         if let Some(stub) = self.seat(peer) {
             // Who came back to a restarted tracker before it named it as a parent; or it was a viewer just now.
             for stripe in 0..self.stripes {
@@ -507,6 +514,7 @@ impl Roster {
     fn vacate(&mut self, now: Timestamp, seat: Seat) {
         let Some(member) = self.member(seat) else { return };
         let (peer, present, sharing) = (member.peer, member.present, member.takes_part());
+        self.look_again();
         self.viewers -= usize::from(present);
         self.sharing -= usize::from(sharing);
         self.part_from_all(seat, true);

@@ -6,7 +6,7 @@
 mod relaying;
 mod rules;
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -35,6 +35,9 @@ const REPLACED: &str = "Another session took over; this one ends.";
 const REMOVED: &str = "This channel was removed.";
 const FULL: &str = "This channel has as many viewers as its owner allows. Try again later.";
 const RESTARTING: &str = "The server is restarting; reconnect.";
+
+/// Messages that are handled before what follows from them is carried out. 64: some milliseconds' worth at most.
+const BATCH_MESSAGES: usize = 64;
 
 /// What sessions tell their channel.
 #[derive(Debug)]
@@ -193,23 +196,35 @@ impl ChannelTask {
         let shell = Arc::clone(&self.shell);
         let _place = Place { egress: &shell.egress, channel: self.channel };
         let mut why = (Refusal::ShuttingDown, RESTARTING);
-        loop {
-            let wake = self.shell.clock.instant(self.deadline());
+        let (mut messages, mut ended) = (Vec::new(), false);
+        let mut timer = pin!(tokio::time::sleep_until(self.shell.clock.instant(self.deadline()).into()));
+        while !ended {
             tokio::select! {
-                message = inbox.recv() => match message {
-                    Some(ToChannel::ShutDown) | None => break,
-                    Some(ToChannel::Removed) => {
-                        self.go_offline(true);
-                        why = (Refusal::UnknownChannel, REMOVED);
-                        break;
+                count = inbox.recv_many(&mut messages, BATCH_MESSAGES) => {
+                    ended = count == 0;
+                    for message in messages.drain(..) {
+                        match message {
+                            message if ended => turn_away(message, why),
+                            ToChannel::ShutDown => ended = true,
+                            ToChannel::Removed => {
+                                self.go_offline(true);
+                                why = (Refusal::UnknownChannel, REMOVED);
+                                ended = true;
+                            }
+                            message => self.handle(message),
+                        }
                     }
-                    Some(message) => self.handle(message),
-                },
-                () = tokio::time::sleep_until(wake.into()) => self.wake(),
+                }
+                () = timer.as_mut() => self.wake(),
             }
-            self.work();
-            if self.is_idle() {
-                break;
+            if !ended {
+                self.work();
+                ended = self.is_idle();
+            }
+            let wake = self.shell.clock.instant(self.deadline()).into();
+            // A timer that is due too early is set anew when it has come: most messages change nothing about it.
+            if timer.is_elapsed() || wake < timer.deadline() {
+                timer.as_mut().reset(wake);
             }
         }
         self.status.live.store(false, Ordering::Relaxed);
@@ -217,13 +232,12 @@ impl ChannelTask {
     }
 
     /// Nobody is left behind in the inbox: who came while the task ended is sent away, to come again.
-    fn close(mut self, mut inbox: mpsc::Receiver<ToChannel>, (code, message): (Refusal, &str)) {
+    fn close(mut self, mut inbox: mpsc::Receiver<ToChannel>, why: (Refusal, &'static str)) {
         inbox.close();
         while let Ok(waiting) = inbox.try_recv() {
-            if let ToChannel::Join { member, .. } | ToChannel::Announce { member, .. } = waiting {
-                member.refuse(code, message);
-            }
+            turn_away(waiting, why);
         }
+        let (code, message) = why;
         for member in self.members.take_all() {
             member.refuse(code, message);
         }
@@ -233,7 +247,7 @@ impl ChannelTask {
         let now = self.shell.clock.now();
         match message {
             ToChannel::Join { peer, member, sharing, known, rules, asked } => {
-                if !self.has_place(peer, rules) {
+                if !self.has_place(peer, rules) && !self.shell.relays.knows(peer) {
                     self.ledger.refused(Reason::ChannelFull);
                     return member.refuse(Refusal::Busy, FULL);
                 }
@@ -338,7 +352,7 @@ impl ChannelTask {
             }
             FromPeer::Report(report) if self.relaying.is_outpost(peer) => {
                 let egress_bps = report.upload_cap_bps.unwrap_or(0);
-                self.roster.outpost(now, peer, egress_bps.into());
+                self.roster.outpost(peer, egress_bps.into());
             }
             FromPeer::Report(report) => {
                 self.roster.report(now, peer, &report);
@@ -482,6 +496,13 @@ impl ChannelTask {
     fn is_idle(&self) -> bool {
         let over = |since| self.shell.clock.now() >= since + self.shell.config().limits.idle_channel;
         self.idle_since.is_some_and(over)
+    }
+}
+
+/// Sends away who comes while the task ends.
+fn turn_away(waiting: ToChannel, (code, message): (Refusal, &str)) {
+    if let ToChannel::Join { member, .. } | ToChannel::Announce { member, .. } = waiting {
+        member.refuse(code, message);
     }
 }
 

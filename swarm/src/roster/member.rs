@@ -116,6 +116,11 @@ impl Member {
         self.linking.remove(&peer);
     }
 
+    /// Whether it is linked with these and no others.
+    pub(super) fn has_links(&self, links: &[PeerId]) -> bool {
+        links.len() == self.links.len() && links.iter().all(|peer| self.links.binary_search(peer).is_ok())
+    }
+
     /// Takes over what a report says of links.
     pub(super) fn note(&mut self, now: Timestamp, report: &Report) {
         if report.links.iter().any(|peer| self.links.binary_search(peer).is_err()) {

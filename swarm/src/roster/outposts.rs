@@ -23,14 +23,17 @@ pub(super) struct Outpost {
     egress_bps: u64,
     /// Stripe feeds that it is named for.
     load: usize,
-    full_until: Timestamp,
+    /// It has refused somebody.
+    full_until: Option<Timestamp>,
 }
 
 impl Roster {
     /// A relay elsewhere is here, and may send so many bits a second.
-    pub fn outpost(&mut self, now: Timestamp, peer: PeerId, egress_bps: u64) {
-        self.outposts.entry(peer).or_default().egress_bps = egress_bps;
-        self.send_stale(now);
+    pub fn outpost(&mut self, peer: PeerId, egress_bps: u64) {
+        let outpost = self.outposts.entry(peer).or_default();
+        if std::mem::replace(&mut outpost.egress_bps, egress_bps) != egress_bps {
+            self.look_again();
+        }
     }
 
     /// A relay elsewhere is gone. Whom it fed is told at once, and turns to another, or to the tracker's own.
@@ -60,8 +63,14 @@ impl Roster {
     pub(super) fn outpost_failed(&mut self, now: Timestamp, peer: PeerId, outpost: PeerId, refused: bool) {
         self.rest(now, peer, outpost);
         if let Some(outpost) = self.outposts.get_mut(&outpost).filter(|_| refused) {
-            outpost.full_until = now + FULL_FOR;
+            outpost.full_until = Some(now + FULL_FOR);
         }
+    }
+
+    /// Whether one that was full is to be asked again.
+    pub(super) fn outposts_have_room_again(&mut self, now: Timestamp) -> bool {
+        let full = self.outposts.values_mut();
+        full.filter_map(|outpost| outpost.full_until.take_if(|until| *until <= now)).count() > 0
     }
 
     /// Who stands in for the relay in the stripes that a member has no parent in: who did so far, else the one with the
@@ -73,7 +82,7 @@ impl Roster {
             return None;
         }
         let member = self.member(seat)?;
-        let room = |peer: PeerId| self.outpost_room(now, peer).filter(|&room| room >= lacking);
+        let room = |peer: PeerId| self.outpost_room(peer).filter(|&room| room >= lacking);
         let fit = |peer: PeerId| room(peer).filter(|_| !self.is_resting(now, member.peer, peer));
         let kept = former.filter(|&peer| fit(peer).is_some());
         let roomiest = || self.outposts.keys().copied().filter_map(|peer| Some((fit(peer)?, peer))).max();
@@ -92,8 +101,8 @@ impl Roster {
     }
 
     /// Stripe feeds that it can still be named for.
-    fn outpost_room(&self, now: Timestamp, peer: PeerId) -> Option<usize> {
-        let outpost = self.outposts.get(&peer).filter(|outpost| outpost.full_until <= now)?;
+    fn outpost_room(&self, peer: PeerId) -> Option<usize> {
+        let outpost = self.outposts.get(&peer).filter(|outpost| outpost.full_until.is_none())?;
         let stripe_bps = u64::from(self.bitrate_bps / u32::from(self.stripes)).max(1);
         let slots = usize::try_from(outpost.egress_bps / stripe_bps).unwrap_or(usize::MAX);
         Some(slots.saturating_sub(outpost.load))

@@ -66,6 +66,7 @@ impl Roster {
             tree.attach(child, parent);
             former.into_iter().chain(parent).for_each(|seat| self.refresh(now, seat));
             self.stale.insert(child);
+            self.look_again();
         }
         self.note_fed(child);
     }
@@ -381,6 +382,20 @@ impl Roster {
         self.settle(now, about);
     }
 
+    /// Something has changed: whoever lacks a parent may find one now, or somebody to link with.
+    pub(super) fn look_again(&mut self) {
+        self.unfed_left = self.unfed.len();
+    }
+
+    /// The next few of those who lack a parent, until all have had their turn since the last change.
+    pub(super) fn unfed_due(&mut self) -> Vec<Seat> {
+        let due = self.unfed_left.min(UNFED_A_TICK);
+        self.unfed_left -= due;
+        let mut next = self.unfed_next();
+        next.truncate(due);
+        next
+    }
+
     /// The next few of those who lack a parent; all of them have their turn.
     pub(super) fn unfed_next(&mut self) -> Vec<Seat> {
         let behind = self.unfed.range(self.unfed_from..).chain(self.unfed.range(..self.unfed_from));
@@ -406,6 +421,15 @@ impl Roster {
     pub(super) fn rest(&mut self, now: Timestamp, one: PeerId, other: PeerId) {
         if self.resting.len() < RESTING_MAX {
             self.resting.insert((one.min(other), one.max(other)), now + PAIR_REST);
+        }
+    }
+
+    /// Pairs that have rested are tried again, and relays elsewhere that were full.
+    pub(super) fn end_rests(&mut self, now: Timestamp) {
+        let resting = self.resting.len();
+        self.resting.retain(|_, until| *until > now);
+        if self.resting.len() < resting || self.outposts_have_room_again(now) {
+            self.look_again();
         }
     }
 

@@ -65,6 +65,7 @@ impl Roster {
         let Some(member) = self.members[seat.index()].as_mut() else { return };
         let counts = (member.slots(now), member.homes);
         let (slots, homes) = std::mem::replace(&mut member.counted, counts);
+        let changed = (slots, homes) != counts;
         homes.iter().for_each(|stripe| self.supply[usize::from(stripe)] -= slots / homes.len().max(1));
         self.slots -= slots;
         if std::mem::replace(&mut member.is_counted, true) {
@@ -74,6 +75,9 @@ impl Roster {
         homes.iter().for_each(|stripe| self.supply[usize::from(stripe)] += slots / homes.len().max(1));
         self.slots += slots;
         self.able[slots.min(ABLE_MAX - 1)] += 1;
+        if changed {
+            self.look_again();
+        }
     }
 
     /// Brings the orders in which places are looked for up to date.
@@ -94,8 +98,11 @@ impl Roster {
             tree.set_strength(seat, if at_home { strength } else { 0 });
             tree.set_open(seat, at_home && free && tree.children(seat).len() < most);
         }
-        former.map(|homes| self.spare.remove(&(homes, seat)));
-        key.map(|homes| self.spare.insert((homes, seat)));
+        if former != key {
+            former.map(|homes| self.spare.remove(&(homes, seat)));
+            key.map(|homes| self.spare.insert((homes, seat)));
+            self.look_again();
+        }
     }
 
     pub(super) fn refresh_root(&mut self) {

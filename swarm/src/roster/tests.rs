@@ -117,6 +117,32 @@ fn a_parent_that_fails_its_children_loses_its_place_near_the_source() {
 }
 
 #[test]
+fn a_swarm_in_which_nothing_changes_is_left_alone_until_somebody_can_give() {
+    let mut roster = with_source();
+    let shares_nothing = Report { upload_cap_bps: Some(0), ..Report::default() };
+    for viewer in 1..=600 {
+        roster.join(at(viewer), PeerId(viewer), RosterRole::Viewer, true, Report::default());
+        roster.report(at(viewer), PeerId(viewer), &shares_nothing);
+    }
+    let report_and_wake = |roster: &mut Roster, second: u64| {
+        (1..=600).for_each(|viewer| roster.report(at(second * 1_000), PeerId(viewer), &shares_nothing));
+        (second..second + 10).for_each(|second| roster.wake(at(second * 1_000)));
+        std::iter::from_fn(|| roster.poll_output()).map(|output| output.message).collect::<Vec<_>>()
+    };
+    // Homes that were dealt for an upload that nobody has are given up, one at a time.
+    (1..12).for_each(|round| drop(report_and_wake(&mut roster, round * 10)));
+    assert!(roster.unfed.len() > 580);
+    assert_eq!(report_and_wake(&mut roster, 120), [], "nothing new is said");
+
+    let gives =
+        Report { upload_cap_bps: Some(60_000_000), capacity_bps: Some(60_000_000), ..Report::default() };
+    roster.report(at(130_000), PeerId(7), &Report { uplink_busy: Some(10), ..gives });
+    (131..140).for_each(|second| roster.wake(at(second * 1_000)));
+    assert!(roster.load(roster.seat(PeerId(7)).unwrap()) > 0, "who can give is found");
+    check(&roster, at(140_000));
+}
+
+#[test]
 fn a_restarted_tracker_leaves_feeds_as_they_are() {
     let before = grown(8);
     let mut after = Roster::new(RosterConfig::default(), 2);

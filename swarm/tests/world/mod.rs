@@ -387,7 +387,7 @@ impl World {
                 let welcome = self.welcome(from);
                 self.schedule(SESSION_DELAY_MS, Event::ToPeer(from, Input::Told(welcome)));
                 if self.outposts.contains(&from) {
-                    self.roster.outpost(now, from, 100_000_000);
+                    self.roster.outpost(from, 100_000_000);
                     self.relay.relay_linked(now, from);
                     return self.flush_tracker();
                 }

@@ -50,7 +50,7 @@ impl ChannelTask {
     /// A member is a relay elsewhere: it is no viewer, and is fed before viewers are. What it can give it reports.
     pub(super) fn take_relay(&mut self, now: Timestamp, peer: PeerId) {
         self.roster.leave(now, peer);
-        self.roster.outpost(now, peer, 0);
+        self.roster.outpost(peer, 0);
         self.relaying.outposts.insert(peer);
         self.relay.relay_linked(now, peer);
     }
