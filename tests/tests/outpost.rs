@@ -1,14 +1,17 @@
-//! A relay elsewhere as a real process: it takes the load off the server that it helps, and its death stalls nobody.
+//! A relay elsewhere as a real process, which reaches the server by TLS: it takes the load off that server, and its death
+//! stalls nobody.
 
 #![allow(clippy::unwrap_used)] // A failure here is a failure of the test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use peer::transport::{Endpoint, EndpointConfig};
 use peer::{Event, Participant, ParticipantConfig};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use swarm::{Config, Identity, Role};
+use tempfile::TempDir;
 use tests::native::window::unix_us;
 use tests::programme::{CHUNK_MS, Programme};
 use tokio::task::JoinHandle;
@@ -28,10 +31,13 @@ const VIEWERS: u8 = 4;
 const CHUNKS_WATCHED: u64 = 50;
 
 struct World {
+    /// Where peers come in: the server's plain port.
+    session_url: String,
+    /// Where the relay comes in: the port with TLS.
     url: String,
     tasks: Vec<JoinHandle<()>>,
     outpost: Option<Child>,
-    _data: tempfile::TempDir,
+    folder: TempDir,
 }
 
 impl Drop for World {
@@ -45,26 +51,45 @@ async fn endpoint() -> Option<Endpoint> {
     Some(Endpoint::bind(EndpointConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap())
 }
 
+/// The file of an authority made for this, and a certificate of its for 127.0.0.1 with the key.
+fn certificates(folder: &Path) -> [PathBuf; 3] {
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &authority).unwrap();
+    let files = [authority.pem(), certificate.pem(), key.serialize_pem()];
+    let paths = ["authority.pem", "certificate.pem", "key.pem"].map(|name| folder.join(name));
+    paths.iter().zip(files).for_each(|(path, pem)| std::fs::write(path, pem).unwrap());
+    paths
+}
+
 impl World {
     async fn start() -> World {
-        let data = tempfile::tempdir().unwrap();
-        let mut config = tracker::Config::new(([127, 0, 0, 1], 0).into(), data.path().to_owned());
+        let folder = tempfile::tempdir().unwrap();
+        let any_port = ([127, 0, 0, 1], 0).into();
+        let mut config = tracker::Config::new(any_port, folder.path().to_owned());
         config.relay_secret = Some(SECRET.to_owned());
+        let [_, certificate, key] = certificates(folder.path());
+        (config.tls.cert, config.tls.key) = (Some(certificate), Some(key));
+        config.tls.http_listen = Some(any_port);
         let server = Server::bind(config).await.unwrap();
-        let url = format!("http://{}", server.address());
+        let url = format!("https://{}", server.address());
+        let session_url = format!("ws://{}/session", server.plain_address().unwrap());
         let server = tokio::spawn(server.run(std::future::pending()));
-        let broadcast = tokio::spawn(broadcast(session_url(&url), Signer::from_seed(&[7; 32])));
-        World { url, tasks: vec![server, broadcast], outpost: None, _data: data }
+        let broadcast = tokio::spawn(broadcast(session_url.clone(), Signer::from_seed(&[7; 32])));
+        World { session_url, url, tasks: vec![server, broadcast], outpost: None, folder }
     }
 
     fn start_outpost(&mut self) {
         let program = Path::new(env!("CARGO_BIN_EXE_native-swarm")).with_file_name("swarmcast-tracker");
         assert!(program.exists(), "{}: `cargo build --release --workspace` first", program.display());
-        let arguments = ["relay", "--of", &self.url, "--name", "elsewhere", "--links", "127.0.0.1:0"];
         let child = Command::new(program)
-            .args(arguments)
+            .args(["relay", "--of", &self.url, "--name", "elsewhere", "--links", "127.0.0.1:0", "--ca"])
+            .arg(self.folder.path().join("authority.pem"))
             .env("SWARMCAST_RELAY_SECRET", SECRET)
-            .current_dir(self._data.path())
+            .current_dir(self.folder.path())
             .spawn();
         self.outpost = Some(child.unwrap());
     }
@@ -80,7 +105,7 @@ impl World {
     async fn taker(&self, secret: u8) -> Participant {
         let (role, secret) = (Role::Viewer, PeerSecret([secret; 16]));
         Participant::start(ParticipantConfig {
-            session_url: session_url(&self.url),
+            session_url: self.session_url.clone(),
             identity: Identity { role, secret, channel: "test".into(), expected: None },
             authorities: peer::Authorities::OfTheWeb,
             engine: Config { upload_cap_x: 0.0, ..Config::default() },
@@ -90,10 +115,6 @@ impl World {
             observer: None,
         })
     }
-}
-
-fn session_url(url: &str) -> String {
-    format!("{}/session", url.replace("http://", "ws://"))
 }
 
 async fn broadcast(session_url: String, signer: Signer) {

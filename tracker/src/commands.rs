@@ -3,6 +3,7 @@
 mod admin;
 mod backup;
 mod channel;
+mod check;
 mod manual;
 mod relay;
 mod serve;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Admin(admin::Admin),
     /// Relay for a server elsewhere: take its watched channels once, and feed viewers from here
     Relay(relay::Relay),
+    /// Say what strangers would stumble over: addresses, blocked ports, certificates, files and limits
+    Check(Box<check::Check>),
     /// Copy the database to a file, also while the server runs
     Backup(backup::Backup),
     /// Print completions for a shell
@@ -43,6 +46,7 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
         Command::Serve(serve) => serve::run(serve.config.clone(), loaded),
         Command::Channel(channel) => channel::run(channel),
         Command::Admin(admin) => admin::run(admin),
+        Command::Check(check) => check::run(check),
         Command::Backup(backup) => backup::run(backup),
         Command::Relay(relay) => relay::run(relay),
         Command::Completions(wanted) => {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State, WebSocketUpgrade};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
@@ -233,7 +234,8 @@ async fn open_relay(
             "Too many sessions from this address.\n",
         );
     };
-    upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX).on_upgrade(move |socket| async move {
+    let upgrade = upgrade.max_message_size(relays::HEARD_BYTES_MAX).max_frame_size(relays::HEARD_BYTES_MAX);
+    upgrade.on_upgrade(move |socket| async move {
         relays::serve(socket, secret, &shell).await;
         drop(permit);
     })

@@ -15,6 +15,7 @@ mod assets;
 mod budget;
 mod cards;
 mod channel;
+pub mod check;
 mod config;
 mod connection;
 mod directory;

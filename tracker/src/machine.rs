@@ -64,7 +64,8 @@ impl Disk {
     }
 }
 
-fn can_write(directory: &Path) -> bool {
+/// Whether a file can be made in `directory`.
+pub(crate) fn can_write(directory: &Path) -> bool {
     let path = directory.join(format!(".writable-{}", std::process::id()));
     let written = std::fs::write(&path, b"?").is_ok();
     written && std::fs::remove_file(&path).is_ok()

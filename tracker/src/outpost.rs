@@ -23,7 +23,7 @@ use wire::{ChannelId, PeerSecret};
 
 use crate::budget::{Allowance, Budget, Month};
 use crate::machine;
-use crate::relays::{FromOrigin, Introduction, MESSAGE_BYTES_MAX, Sent, proof};
+use crate::relays::{FromOrigin, Introduction, LIST_BYTES_MAX, Sent, proof};
 
 /// A channel that nobody watches is left after this. 30 s: viewers reload.
 const LEAVE_AFTER: Duration = Duration::from_secs(30);
@@ -157,8 +157,8 @@ impl Outpost {
     /// One session with the other server. The inner error says why it ended.
     async fn attend(&mut self) -> Result<Result<(), String>, OutpostError> {
         let limits = WebSocketConfig::default()
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+            .max_message_size(Some(LIST_BYTES_MAX))
+            .max_frame_size(Some(LIST_BYTES_MAX));
         let url = format!("{}/relay", self.socket);
         let connector = match self.config.authorities.connector(&url) {
             Ok(connector) => connector,

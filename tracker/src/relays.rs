@@ -20,11 +20,14 @@ use data_encoding::HEXLOWER;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
+use tungstenite::Error;
+use tungstenite::error::ProtocolError;
 use wire::session::is_name;
 use wire::{ChannelId, PeerId};
 
 use crate::channel::ToChannel;
 use crate::machine;
+use crate::refusals::{Door, Reason};
 use crate::shell::Shell;
 
 /// Relays at once. 64: one for each region, many times over.
@@ -33,8 +36,11 @@ const RELAYS_MAX: usize = 64;
 /// How often the list of channels is looked at. 1 s: a broadcast's first viewers come one by one.
 const LIST_EVERY: Duration = Duration::from_secs(1);
 
-/// Bytes of a message on such a session, either way. 256 KiB: the ids of 4,096 channels.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 256 << 10;
+/// Bytes of a message to a relay. 256 KiB: the ids of 4,096 channels.
+pub(crate) const LIST_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of a message from a relay. 1 KiB: several times an introduction.
+pub(crate) const HEARD_BYTES_MAX: usize = 1 << 10;
 
 /// What the proof's message begins with, so that it can be taken for nothing else.
 const PROOF_PREFIX: &str = "swarmcast/1 relay";
@@ -120,6 +126,9 @@ impl Drop for Presence<'_> {
     }
 }
 
+/// Why a relay is not taken in, by name and in words for its operator.
+type TurnedAway = (Reason, String);
+
 /// Serves one relay's session to its end.
 pub(crate) async fn serve(mut socket: WebSocket, secret: String, shell: &Shell) {
     let limits = shell.config().limits.clone();
@@ -127,17 +136,22 @@ pub(crate) async fn serve(mut socket: WebSocket, secret: String, shell: &Shell) 
     let entered = timeout(limits.first_message_timeout, enter(&mut socket, &secret, shell)).await;
     let presence = match entered {
         Ok(Ok(presence)) => presence,
-        Ok(Err(Some(why))) => {
+        Ok(Err(Some((reason, why)))) => {
+            shell.metrics.refused(Door::Opening, reason);
             tracing::warn!("a relay elsewhere was turned away: {why}");
             // Whether it hears that is up to it.
             let _ = say(&mut socket, &FromOrigin::Refused { refused: why }).await;
             return;
         }
-        Ok(Err(None)) | Err(_) => return,
+        Ok(Err(None)) => return,
+        Err(_) => return shell.metrics.refused(Door::Opening, Reason::NothingSaid),
     };
-    tokio::select! {
-        () = converse(&mut socket, &presence, limits.dead_after) => {}
-        _ = ending.wait_for(|ending| *ending) => {}
+    let reason = tokio::select! {
+        reason = converse(&mut socket, &presence, limits.dead_after) => reason,
+        _ = ending.wait_for(|ending| *ending) => None,
+    };
+    if let Some(reason) = reason {
+        shell.metrics.refused(Door::Session, reason);
     }
 }
 
@@ -146,21 +160,29 @@ async fn enter<'a>(
     socket: &mut WebSocket,
     secret: &str,
     shell: &'a Shell,
-) -> Result<Presence<'a>, Option<String>> {
+) -> Result<Presence<'a>, Option<TurnedAway>> {
+    let away = |reason, why: &str| Some((reason, why.to_owned()));
     let nonce = HEXLOWER.encode(&machine::random::<16>());
     say(socket, &FromOrigin::Hello { nonce: nonce.clone() }).await.ok_or(None)?;
-    let introduction: Introduction = hear(socket).await.ok_or(None)?;
+    let introduction: Introduction = match hear(socket).await {
+        Ok(introduction) => introduction,
+        Err(None) => return Err(None),
+        Err(Some(reason)) => {
+            return Err(away(reason, "it says what no relay says: is it of another version?"));
+        }
+    };
     if !is_proven(secret, &nonce, &introduction) {
-        return Err(Some("its secret is another one: give both servers the same --relay-secret".to_owned()));
+        let why = "its secret is another one: give both servers the same --relay-secret";
+        return Err(away(Reason::BadProof, why));
     }
     let Introduction { name, peer, .. } = introduction;
     if !is_name(&name) {
-        return Err(Some("it needs a --name of a-z, 0-9, - and _".to_owned()));
+        return Err(away(Reason::BadMessage, "it needs a --name of a-z, 0-9, - and _"));
     }
     {
         let mut relays = shell.relays.lock();
         if relays.len() >= RELAYS_MAX {
-            return Err(Some(format!("there are {RELAYS_MAX} relays already")));
+            return Err(Some((Reason::Busy, format!("there are {RELAYS_MAX} relays already"))));
         }
         relays.insert(peer, Relay { name: name.clone(), sent_bytes: 0 });
     }
@@ -172,8 +194,9 @@ async fn enter<'a>(
     Ok(Presence { shell, peer })
 }
 
-/// Says which channels are watched, whenever that changes, and hears what was sent.
-async fn converse(socket: &mut WebSocket, presence: &Presence<'_>, dead_after: Duration) {
+/// Says which channels are watched, whenever that changes, and hears what was sent. Returns why that ends; `None`: the
+/// relay is gone.
+async fn converse(socket: &mut WebSocket, presence: &Presence<'_>, dead_after: Duration) -> Option<Reason> {
     let mut look = tokio::time::interval(LIST_EVERY);
     let mut said = None;
     loop {
@@ -181,14 +204,16 @@ async fn converse(socket: &mut WebSocket, presence: &Presence<'_>, dead_after: D
             _ = look.tick() => {
                 let channels = presence.shell.directory.watched();
                 if said.as_ref() != Some(&channels) {
-                    if say(socket, &FromOrigin::List { channels: channels.clone() }).await.is_none() {
-                        return;
-                    }
+                    say(socket, &FromOrigin::List { channels: channels.clone() }).await?;
                     said = Some(channels);
                 }
             }
             heard = timeout(dead_after, hear::<Sent>(socket)) => {
-                let Ok(Some(Sent { sent_bytes })) = heard else { return };
+                let Sent { sent_bytes } = match heard {
+                    Ok(Ok(sent)) => sent,
+                    Ok(Err(reason)) => return reason,
+                    Err(_) => return Some(Reason::Silent),
+                };
                 if let Some(relay) = presence.shell.relays.lock().get_mut(&presence.peer) {
                     relay.sent_bytes = sent_bytes;
                 }
@@ -201,14 +226,25 @@ async fn say(socket: &mut WebSocket, message: &FromOrigin) -> Option<()> {
     socket.send(Message::text(serde_json::to_string(message).ok()?)).await.ok()
 }
 
-/// The next message; `None`: it is gone, or says what makes no sense.
-async fn hear<T: for<'a> Deserialize<'a>>(socket: &mut WebSocket) -> Option<T> {
+/// The next message. `Err`: it is none that a relay says; `None`: the relay is gone.
+async fn hear<T: for<'a> Deserialize<'a>>(socket: &mut WebSocket) -> Result<T, Option<Reason>> {
     loop {
-        match socket.recv().await?.ok()? {
-            Message::Text(text) => return serde_json::from_str(&text).ok(),
+        match socket.recv().await.ok_or(None)?.map_err(unreadable)? {
+            Message::Text(text) => return serde_json::from_str(&text).map_err(|_| Some(Reason::Malformed)),
             Message::Ping(_) | Message::Pong(_) => {}
-            Message::Binary(_) | Message::Close(_) => return None,
+            Message::Binary(_) => return Err(Some(Reason::BadMessage)),
+            Message::Close(_) => return Err(None),
         }
+    }
+}
+
+/// `None`: it is gone.
+fn unreadable(error: axum::Error) -> Option<Reason> {
+    match error.into_inner().downcast_ref::<Error>()? {
+        Error::Capacity(_) => Some(Reason::TooLong),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) | Error::Utf8(_) => Some(Reason::Unreadable),
+        _ => None,
     }
 }
 

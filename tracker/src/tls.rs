@@ -164,6 +164,8 @@ impl Paths {
 struct Files {
     paths: Paths,
     stamps: Stamps,
+    /// What was wrong with the files when they were last read.
+    mistake: Option<String>,
     current: Arc<Current>,
 }
 
@@ -181,7 +183,7 @@ impl Files {
     fn new(paths: Paths) -> Result<Files, TlsError> {
         let stamps = paths.stamps();
         let current = Arc::new(Current(RwLock::new(Arc::new(paths.read()?))));
-        Ok(Files { paths, stamps, current })
+        Ok(Files { paths, stamps, mistake: None, current })
     }
 
     /// Reads the files when they change, or others are set, or the settings are read again.
@@ -207,17 +209,24 @@ impl Files {
 
     fn look(&mut self, paths: Paths, told: bool) {
         let stamps = paths.stamps();
-        if !told && stamps == self.stamps && paths == self.paths {
+        // After a mistake always: the clock of the files is too coarse to show that the rest has been written.
+        if !told && self.mistake.is_none() && stamps == self.stamps && paths == self.paths {
             return;
         }
-        // A mistake is logged once, and the files are read again when they change again.
         (self.paths, self.stamps) = (paths, stamps);
         match self.paths.read() {
             Ok(certificate) => {
                 *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certificate);
+                self.mistake = None;
                 tracing::info!("the certificate was read again");
             }
-            Err(error) => tracing::error!("the certificate stays as it is: {error}"),
+            Err(error) => {
+                let mistake = error.to_string();
+                if self.mistake.as_ref() != Some(&mistake) {
+                    tracing::error!("the certificate stays as it is: {mistake}");
+                }
+                self.mistake = Some(mistake);
+            }
         }
     }
 }

@@ -10,13 +10,11 @@ use clap::Args;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tracker::check::{self, Finding, Weight};
 use tracker::{AdminToken, Config, LogFormat, Server};
 
 use crate::command_line::Loaded;
 use crate::commands::Command;
-
-/// Open files: as many connections as the server takes, and some.
-const FILES_WANTED: u64 = 20_000;
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -38,7 +36,7 @@ pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
         tracing::warn!("{doubt}");
     }
     // A session is a file to the system, whose usual 1,024 are for programs that do not ask for more.
-    if let Err(error) = rlimit::increase_nofile_limit(FILES_WANTED) {
+    if let Err(error) = rlimit::increase_nofile_limit(check::files_wanted(&config.limits)) {
         tracing::warn!("the limit on open files stays as it is: {error}");
     }
     std::fs::create_dir_all(&config.data).with_context(|| {
@@ -50,7 +48,10 @@ pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
         let mut times_again = times.clone();
         let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
         let data = config.data.clone();
+        let checked = config.clone();
         let server = Server::bind(config).await?;
+        log_findings(check::look(&checked));
+        tokio::spawn(async move { log_findings(check::knock(&checked).await) });
         tokio::spawn(reload(hangup, loaded, server.settings()));
         announce(&server, first_token(&data));
         notify(&[NotifyState::Ready]);
@@ -66,6 +67,16 @@ pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
     })?;
     runtime.shutdown_background();
     Ok(())
+}
+
+/// Notes are for who asks: `swarmcast-tracker check`.
+fn log_findings(findings: Vec<Finding>) {
+    for finding in findings {
+        match finding.weight {
+            Weight::Note => {}
+            Weight::Warning | Weight::Fault => tracing::warn!("{}", finding.text),
+        }
+    }
 }
 
 /// The token of the operator's page, at the very first start.

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use error::StoreError;
 pub use record::{Channel, HostedChannel, NewChannel, Poster, StreamKeyId, StreamKeyInfo, StreamKeyOwner};
 pub use records::{Records, Right};
+pub(crate) use sqlite::DATABASE;
 pub use sqlite::Database;
 use wire::Signer;
 use writer::Writer;

@@ -17,7 +17,7 @@ use super::import;
 use super::records::Records;
 
 /// The database within the data directory.
-pub const DATABASE: &str = "swarmcast.db";
+pub(crate) const DATABASE: &str = "swarmcast.db";
 
 /// Each entry brings the schema from its index to the next number (`PRAGMA user_version`).
 const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];

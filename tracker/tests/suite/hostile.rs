@@ -190,8 +190,8 @@ async fn half_open_and_half_said_connections_are_let_go() {
     let tracker = Tracker::start_with(|config| {
         config.limits.header_timeout = Duration::from_millis(300);
         config.limits.first_message_timeout = Duration::from_millis(300);
-        config.limits.ping_every = Duration::from_millis(100);
-        config.limits.dead_after = Duration::from_millis(500);
+        config.limits.ping_every = Duration::from_millis(500);
+        config.limits.dead_after = Duration::from_secs(3);
         config.limits.farewell = Duration::from_millis(200);
     })
     .await;

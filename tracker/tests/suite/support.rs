@@ -113,6 +113,13 @@ impl Tracker {
         (session, welcome)
     }
 
+    /// How many were refused so at that door.
+    pub async fn refused(&self, door: &str, reason: &str) -> u64 {
+        let text = String::from_utf8(self.get("/metrics", "").await.body).unwrap();
+        let line = format!("swarmcast_refusals_total{{door=\"{door}\",reason=\"{reason}\"}} ");
+        text.lines().find_map(|shown| shown.strip_prefix(&line)?.parse().ok()).unwrap_or(0)
+    }
+
     /// What a first message that is refused is told.
     pub async fn refusal(&self, first: impl FnOnce(&Session) -> FromPeer) -> Refusal {
         let mut session = self.session().await;

@@ -110,7 +110,7 @@ async fn a_broadcaster_is_let_in_by_tls_and_only_if_it_believes_the_authority() 
 async fn hosted_channels_are_broadcast_beside_tls() {
     let free = Some("127.0.0.1:0".parse().unwrap());
     let secure = Secure::start_with(|config| (config.rtmp, config.udp) = (free, free)).await;
-    let new = secure.tracker.hosted().add("club").unwrap();
+    let new = secure.tracker.add_hosted("club");
     let _encoder = crate::hosted::encoder(secure.tracker.rtmp.unwrap(), &new.stream_key);
     let client = secure.authority.client(&[b"http/1.1"]);
     let url = format!("wss://localhost:{}/session", secure.tracker.address.port());

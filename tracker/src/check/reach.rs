@@ -1,0 +1,181 @@
+//! Whether this machine's ports can be reached by the addresses that it announces: knocks at them from inside, as a
+//! router that leads back in ("hairpin") lets one do. Who is found not to be reached may still be, from elsewhere.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::Finding;
+use super::addresses::links;
+use crate::config::Config;
+use crate::machine;
+
+/// For a connection or a datagram by way of the router. 2 s: three attempts of TCP.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Datagrams that are sent before one counts as not arriving.
+const DATAGRAMS: u32 = 3;
+
+/// How a port was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// What was sent to the address came in at the port.
+    Open,
+    /// Nothing came.
+    Unreached,
+    /// Another server, or ours, has the port, and says nothing that could be checked.
+    Taken,
+}
+
+pub(super) async fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
+    let elsewhere: Vec<_> =
+        config.announce.iter().copied().filter(|address| !own.contains(address)).collect();
+    let tcp = [
+        ("listen", Some(config.listen), "pages and sessions"),
+        ("http_listen", config.tls.http_listen, "plain HTTP"),
+        ("rtmp", config.rtmp, "encoders"),
+    ];
+    let udp = [("udp", config.udp, "STUN"), ("links", links(config), "links of hosted channels")];
+    let mut findings = Vec::new();
+    for (setting, address, what) in tcp {
+        let Some(address) = address.filter(|address| address.port() != 0) else { continue };
+        let bound = TcpListener::bind(address).await;
+        findings.extend(cannot_bind(setting, address, bound.as_ref().err()));
+        for via in reached_by(address, &elsewhere) {
+            let found = knock_tcp(bound.as_ref().ok(), via).await;
+            findings.extend(finding("TCP", via, what, found));
+        }
+    }
+    for (setting, address, what) in udp {
+        let Some(address) = address.filter(|address| address.port() != 0) else { continue };
+        let bound = UdpSocket::bind(address).await;
+        findings.extend(cannot_bind(setting, address, bound.as_ref().err()));
+        for via in reached_by(address, &elsewhere) {
+            let found = match &bound {
+                Ok(socket) => knock_udp(socket, via).await.unwrap_or(Found::Unreached),
+                Err(_) => Found::Taken,
+            };
+            findings.extend(finding("UDP", via, what, found));
+        }
+    }
+    findings
+}
+
+/// Where strangers come to a port: nowhere, if it is bound to loopback.
+fn reached_by(bound: SocketAddr, elsewhere: &[IpAddr]) -> Vec<SocketAddr> {
+    let fits = |address: &&IpAddr| !bound.ip().is_loopback() && (bound.is_ipv6() || address.is_ipv4());
+    elsewhere.iter().filter(fits).map(|&address| SocketAddr::new(address, bound.port())).collect()
+}
+
+fn cannot_bind(setting: &str, address: SocketAddr, error: Option<&io::Error>) -> Option<Finding> {
+    let error = error?;
+    Some(match error.kind() {
+        ErrorKind::AddrInUse => Finding::note(format!(
+            "`{setting}`: {address} is in use. By the server if it runs; otherwise choose another port"
+        )),
+        ErrorKind::PermissionDenied => Finding::fault(format!(
+            "`{setting}`: this user may not listen on {address}. Ports below 1024 need CAP_NET_BIND_SERVICE, which the \
+             systemd unit gives"
+        )),
+        _ => Finding::fault(format!("`{setting}`: cannot listen on {address}: {error}")),
+    })
+}
+
+fn finding(kind: &str, via: SocketAddr, what: &str, found: Found) -> Option<Finding> {
+    match found {
+        Found::Open => Some(Finding::note(format!("{kind} {via} ({what}) leads here"))),
+        Found::Unreached => Some(Finding::warning(format!(
+            "{kind} {via} ({what}) does not lead here from inside: open it in the firewall, and forward it in the router. \
+             Some routers lead nobody back in: then look from another network"
+        ))),
+        Found::Taken => None,
+    }
+}
+
+/// Connects by `via`; with `listener`, sees whether it is there that the connection arrives.
+async fn knock_tcp(listener: Option<&TcpListener>, via: SocketAddr) -> Found {
+    let connecting = TcpStream::connect(via);
+    let knocking = async {
+        match listener {
+            Some(listener) => {
+                let (stream, arrived) = tokio::join!(connecting, listener.accept());
+                stream.is_ok() && arrived.is_ok()
+            }
+            None => connecting.await.is_ok(),
+        }
+    };
+    match timeout(PATIENCE, knocking).await {
+        Ok(true) => Found::Open,
+        _ => Found::Unreached,
+    }
+}
+
+/// Sends what nobody can guess to `via`, and waits for it at the socket.
+async fn knock_udp(socket: &UdpSocket, via: SocketAddr) -> io::Result<Found> {
+    let from: SocketAddr =
+        if via.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let sender = UdpSocket::bind(from).await?;
+    let token: [u8; 16] = machine::random();
+    for _ in 0..DATAGRAMS {
+        // A refusal of the last one is told at the next: it is the same as silence.
+        let _ = sender.send_to(&token, via).await;
+        let arrives = async {
+            let mut datagram = [0; 64];
+            loop {
+                let (length, _) = socket.recv_from(&mut datagram).await?;
+                if datagram[..length] == token {
+                    return io::Result::Ok(());
+                }
+            }
+        };
+        if let Ok(Ok(())) = timeout(PATIENCE / DATAGRAMS, arrives).await {
+            return Ok(Found::Open);
+        }
+    }
+    Ok(Found::Unreached)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Weight;
+
+    fn config(ip: &str) -> Config {
+        let mut config = Config::new("127.0.0.1:0".parse().unwrap(), "data".into());
+        config.announce = vec![ip.parse().unwrap()];
+        config
+    }
+
+    fn free() -> SocketAddr {
+        std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_leads_here_is_told_from_what_does_not() {
+        // 127.0.0.9 leads to whatever listens on all addresses, and not to what listens on another one.
+        let mut open = config("127.0.0.9");
+        (open.listen, open.udp) = (free(), Some(free()));
+        let found = findings(&open, &[]).await;
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().all(|finding| finding.text.ends_with("leads here")), "{found:?}");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let via = |bound: SocketAddr| SocketAddr::new("127.0.0.9".parse().unwrap(), bound.port());
+        assert_eq!(knock_tcp(Some(&listener), via(listener.local_addr().unwrap())).await, Found::Unreached);
+        assert_eq!(knock_udp(&socket, via(socket.local_addr().unwrap())).await.unwrap(), Found::Unreached);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_cannot_be_had_is_named_with_its_setting() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut config = config("127.0.0.9");
+        config.listen = taken.local_addr().unwrap();
+        let found = findings(&config, &[]).await;
+        assert!(
+            matches!(&found[..], [one] if one.weight == Weight::Note && one.text.starts_with("`listen`"))
+        );
+    }
+}
