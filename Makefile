@@ -3,17 +3,18 @@
 FFMPEG9 := target/ffmpeg9/ffmpeg
 FFMPEG9_WHEEL := imageio-ffmpeg==0.8.1
 AQUATIC := target/aquatic/bin/aquatic_ws
+CARGO_DEB := target/cargo-deb/bin/cargo-deb
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
 VENDOR := www/vendor/lean-qr.mjs
 WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-# Program: the Debian package that brings it.
+# Program: the Debian package that brings it. Tests start coturn themselves: the service that comes with it is switched off.
 TOOLS := chromium:chromium firefox-esr:firefox-esr ffmpeg:ffmpeg ip:iproute2 unshare:util-linux \
   python3:python3 pip3:python3-pip node:nodejs npm:npm cc:gcc pebble:pebble turnserver:coturn
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 
-.PHONY: help setup packages viewer build run test test-rust test-browser screenshots sim bench-tracker clean
+.PHONY: help setup packages viewer build run test test-rust test-browser screenshots sim bench-tracker deb clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,7 +27,8 @@ packages:
 	  command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
 	[ -e $(FONT) ] || missing="$$missing fonts-dejavu-core"; \
 	if [ -n "$$missing" ]; then echo "Installing from Debian:$$missing"; $(SUDO) apt-get update -qq && \
-	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi; \
+	case "$$missing" in *coturn*) $(SUDO) systemctl --quiet disable --now coturn 2>/dev/null || true;; esac
 
 $(WASM_TARGET): | packages
 	@command -v rustup >/dev/null || { echo "Rust is missing. Install rustup, then run this again."; exit 1; }
@@ -82,9 +84,21 @@ sim: ## simulate every scenario and hold the swarm against its goals: hours (les
 $(AQUATIC):
 	cargo install aquatic_ws --version 0.9.0 --root target/aquatic --target-dir target/aquatic/build
 
+$(CARGO_DEB):
+	cargo install cargo-deb --version 3.8.0 --no-default-features --root target/cargo-deb --target-dir target/cargo-deb/build
+
 bench-tracker: $(AQUATIC) ## the tracker and aquatic_ws under the same load, in turns, beside the goals: a quarter of an hour
 	cargo build --release --quiet -p tracker -p tests --bin swarmcast-tracker --bin bench-tracker
 	target/release/bench-tracker $(if $(PAIRS),--pairs $(PAIRS))
+
+deb: build $(CARGO_DEB) ## a Debian package of both programs with the service, into target/debian
+	rm -rf target/release/package && mkdir -p target/release/package/bash target/release/package/zsh target/release/package/fish
+	for program in swarmcast-tracker swarmcast-uploader; do \
+	  target/release/$$program man >target/release/package/$$program.1 && \
+	  target/release/$$program completions bash >target/release/package/bash/$$program && \
+	  target/release/$$program completions zsh >target/release/package/zsh/_$$program && \
+	  target/release/$$program completions fish >target/release/package/fish/$$program.fish || exit 1; done
+	$(CARGO_DEB) --package tracker --no-build
 
 clean: ## remove what was built and downloaded
 	cargo clean
