@@ -397,8 +397,11 @@ impl Swarm {
         (self.config.upload_cap_x * f32::from(self.stripes())) as usize
     }
 
-    /// Who is fed beyond a new, lower cap is told to look elsewhere.
+    /// Who is fed beyond a new, lower cap is told to look elsewhere. A broadcaster gives what it has to, whatever the way.
     pub(crate) fn set_upload_cap(&mut self, now: Timestamp, times: f32) {
+        if self.identity.role == Role::Source {
+            return;
+        }
         self.config.upload_cap_x = if times.is_finite() { times.max(0.0) } else { 0.0 };
         self.keep_within_cap();
         self.report_soon(now);
