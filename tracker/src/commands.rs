@@ -4,6 +4,7 @@ mod admin;
 mod backup;
 mod channel;
 mod check;
+mod invite;
 mod manual;
 mod relay;
 mod serve;
@@ -22,6 +23,9 @@ pub(crate) enum Command {
     /// Create hosted channels (those that an encoder publishes to with a stream key), list, set and remove channels
     #[command(subcommand)]
     Channel(channel::Channel),
+    /// Let chosen people register channels, with --registration invite
+    #[command(subcommand)]
+    Invite(invite::Invite),
     /// The operator's page at /admin
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -45,6 +49,7 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
     match &loaded.command {
         Command::Serve(serve) => serve::run(serve.config.clone(), loaded),
         Command::Channel(channel) => channel::run(channel),
+        Command::Invite(invite) => invite::run(invite),
         Command::Admin(admin) => admin::run(admin),
         Command::Check(check) => check::run(check),
         Command::Backup(backup) => backup::run(backup),

@@ -17,7 +17,6 @@ pub use tls::TlsConfig;
 pub use values::Prefix;
 
 use crate::seeing::Seeing;
-use crate::store::Right;
 
 /// Settings of a [`Server`](crate::Server).
 #[derive(Debug, Clone, clap::Args)]
@@ -104,14 +103,6 @@ impl Config {
         let usual = if self.listen.ip().is_loopback() { Registration::Open } else { Registration::Closed };
         self.registration.unwrap_or(usual)
     }
-
-    /// What an unknown key may do.
-    pub(crate) fn right_of_strangers(&self) -> Right {
-        match self.registration() {
-            Registration::Open => Right::Open,
-            Registration::Closed => Right::Closed,
-        }
-    }
 }
 
 /// Who may take a free name.
@@ -119,6 +110,8 @@ impl Config {
 pub enum Registration {
     /// Whoever proves a key.
     Open,
+    /// Whoever has an invite, too: see `swarmcast-tracker invite add`.
+    Invite,
     /// The server's owner alone makes channels.
     Closed,
 }

@@ -11,6 +11,7 @@ use dashmap::mapref::entry::Entry;
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
+use utoipa::ToSchema;
 use wire::ChannelId;
 
 use crate::admin::ChannelState;
@@ -50,8 +51,9 @@ struct KnownChannel {
 }
 
 /// A channel as the list shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Listed {
+    #[schema(value_type = String)]
     id: ChannelId,
     name: String,
     live: bool,
@@ -63,6 +65,9 @@ pub(crate) struct Listed {
     category: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     language: String,
+    /// Where its picture is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poster: Option<String>,
     /// Unix time of the end of its last broadcast, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_ms: Option<u64>,
@@ -78,6 +83,7 @@ impl Listed {
             title: channel.settings.title.clone(),
             category: channel.settings.category.clone(),
             language: channel.settings.language.clone(),
+            poster: channel.poster_address(),
             ended_ms: None,
         }
     }
@@ -276,6 +282,13 @@ impl Directory {
         let mut watched: Vec<_> = watched.map(|entry| *entry.key()).collect();
         watched.sort_unstable();
         watched
+    }
+
+    /// Whether a channel is live, and how many watch it.
+    pub(crate) fn status(&self, id: ChannelId) -> (bool, u32) {
+        let known = self.known.channels.get(&id);
+        let handle = known.as_ref().and_then(|known| known.handle.as_ref()).filter(|handle| handle.is_open());
+        handle.map_or((false, 0), |handle| (handle.status().is_live(), handle.status().viewers()))
     }
 
     /// The ways to all channels with a task.

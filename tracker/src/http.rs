@@ -18,11 +18,13 @@ use serde_json::json;
 use tungstenite::handshake::server::create_response_with_body;
 
 use crate::admin;
+use crate::api;
 use crate::assets::Assets;
 use crate::cards;
 use crate::embedding;
 use crate::machine;
 use crate::metrics::{self, Metrics};
+use crate::opening::Provenance;
 use crate::refusals::{Door, Reason};
 use crate::relays;
 use crate::seeing::MetricsAccess;
@@ -50,15 +52,17 @@ pub(crate) struct Site {
 
 /// All routes.
 pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
+    let site = Site { shell: Arc::clone(&shell), assets };
     Router::new()
         .route("/", get(index))
+        .route("/setup", get(setup))
+        .route("/api/docs", get(docs))
         .route("/watch/{name}", get(watch))
         .route("/studio", get(studio))
         .route("/assets/{*path}", get(asset))
         .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/v1/channels", get(channels))
         .route("/api/v1/lately", get(lately))
         .route("/sw.js", get(service_worker))
         .route("/session", get(open_session))
@@ -67,7 +71,8 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .merge(embedding::routes())
         .merge(cards::routes())
         .merge(stills::routes())
-        .with_state(Site { shell: Arc::clone(&shell), assets })
+        .merge(api::router(site.clone()))
+        .with_state(site)
         .merge(admin::routes().with_state(Arc::clone(&shell)))
         .layer(axum::middleware::map_response(secure))
         .layer(axum::middleware::map_response_with_state(Arc::clone(&shell.metrics), count_refusal))
@@ -160,8 +165,12 @@ async fn metrics(
     }
 }
 
-async fn channels(State(site): State<Site>) -> Response {
-    uncached(Json(site.shell.directory.live()))
+async fn setup(State(site): State<Site>, request: HeaderMap) -> Response {
+    file(&site.assets, "setup.html", &request)
+}
+
+async fn docs(State(site): State<Site>, request: HeaderMap) -> Response {
+    file(&site.assets, "api.html", &request)
 }
 
 async fn lately(State(site): State<Site>) -> Response {
@@ -187,9 +196,10 @@ async fn open_session(
         }
     };
     let Site { shell, .. } = site;
-    let embedded_in = embedding::embedding_site(request.headers());
     let config = shell.config();
     let address = origin(connected, request.headers(), |address| config.trusts(address));
+    let embedded_in = embedding::embedding_site(request.headers());
+    let from = Provenance { local: address.is_loopback(), embedded_in };
     let Some(address_permit) = shell.addresses.admit(address, &config.limits, machine::instant()) else {
         return refuse(
             Reason::AddressBusy,
@@ -207,7 +217,7 @@ async fn open_session(
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         if let Ok(stream) = upgrade.await {
-            session::serve(stream, embedded_in, shell).await;
+            session::serve(stream, from, shell).await;
         }
         drop((address_permit, session_permit));
     });

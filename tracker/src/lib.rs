@@ -11,6 +11,7 @@
 //! ```
 
 mod admin;
+mod api;
 mod assets;
 mod budget;
 mod cards;
@@ -21,6 +22,7 @@ mod connection;
 mod directory;
 mod egress;
 mod embedding;
+mod encoder_settings;
 mod figures;
 mod history;
 mod hosted;
@@ -59,6 +61,6 @@ pub use server::{Server, ServerError};
 pub use store::settings as channel_settings;
 pub use store::{
     Channel, Database, HostedChannel, NewChannel, Poster, Records, Right, StoreError, StreamKeyId,
-    StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named,
+    StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named, setup_link,
 };
 pub use tls::TlsError;

@@ -6,12 +6,13 @@ use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Report};
 use wire::{Epoch, PeerId};
 
 use crate::channel::{ChannelHandle, Rules, ToChannel};
+use crate::config::Registration;
 use crate::embedding;
 use crate::machine;
 use crate::members::Member;
 use crate::refusals::Reason;
 use crate::shell::Shell;
-use crate::store::StoreError;
+use crate::store::{Right, StoreError};
 
 /// Why a session ends, for its peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,26 +69,30 @@ impl Entrance {
     }
 }
 
-/// Lets in whoever sent `first`, or says why not. `nonce` is the session's own, `embedded_in` the other site whose page
-/// opened it.
+/// Where a session comes from.
+#[derive(Debug)]
+pub(crate) struct Provenance {
+    /// Its peer is on this machine.
+    pub(crate) local: bool,
+    /// The other site whose page opened it.
+    pub(crate) embedded_in: Option<String>,
+}
+
+/// Lets in whoever sent `first`, or says why not. `nonce` is the session's own.
 pub(crate) async fn admit(
     first: FromPeer,
     nonce: &str,
-    embedded_in: Option<String>,
+    from: Provenance,
     shell: &Arc<Shell>,
 ) -> Result<Entrance, Refused> {
     match first {
-        FromPeer::Join(join) => admit_viewer(join, embedded_in, shell).await,
-        FromPeer::Announce(announce) => admit_source(announce, nonce, shell).await,
+        FromPeer::Join(join) => admit_viewer(join, from, shell).await,
+        FromPeer::Announce(announce) => admit_source(announce, nonce, from, shell).await,
         _ => Err(Refused::new(Refusal::BadMessage, "A session begins with `join` or `announce`.")),
     }
 }
 
-async fn admit_viewer(
-    join: Join,
-    embedded_in: Option<String>,
-    shell: &Arc<Shell>,
-) -> Result<Entrance, Refused> {
+async fn admit_viewer(join: Join, from: Provenance, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
     check_version(join.version)?;
     let settled = shell.clock.instant(swarm::Timestamp::default() + shell.config().limits.settling);
     let found = shell.directory.find_until(&join.channel, settled).await;
@@ -98,7 +103,7 @@ async fn admit_viewer(
         );
         Refused::new(Refusal::UnknownChannel, message)
     })?;
-    let objection = embedded_in.and_then(|site| embedding::objection(&channel.settings.embed_origins, &site));
+    let objection = from.embedded_in.and_then(|site| embedding::objection(&channel.settings.embed_origins, &site));
     if let Some(objection) = objection {
         return Err(Refused::new(Refusal::EmbedRefused, objection));
     }
@@ -108,7 +113,12 @@ async fn admit_viewer(
     Ok(Entrance { channel: shell.directory.open(&channel, shell), peer: join.secret.peer(), role })
 }
 
-async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Result<Entrance, Refused> {
+async fn admit_source(
+    announce: Announce,
+    nonce: &str,
+    from: Provenance,
+    shell: &Arc<Shell>,
+) -> Result<Entrance, Refused> {
     check_version(announce.version)?;
     let Announce { channel, name, secret, proof, delegation, epoch, .. } = announce;
     let now_s = machine::unix_ms() / 1000;
@@ -117,7 +127,9 @@ async fn admit_source(announce: Announce, nonce: &str, shell: &Arc<Shell>) -> Re
                        with one that the channel's owner lets sign for a time that is not over.";
         Refused::new(Refusal::BadProof, message)
     })?;
-    let right = shell.config().right_of_strangers();
+    // From elsewhere a free name is claimed first, with work or an invite; programs on this machine need not.
+    let open = from.local && delegation.is_none() && shell.config().registration() == Registration::Open;
+    let right = if open { Right::Open } else { Right::Closed };
     let registered = shell.directory.register(channel, &name, right).await;
     let registered = registered.map_err(|error| explain(error, &name))?;
     let handle = shell.directory.open(&registered, shell);
@@ -140,9 +152,10 @@ fn explain(error: StoreError, name: &str) -> Refused {
             let message = format!("The name `{name}` belongs to another key. Choose another name.");
             Refused::new(Refusal::NameTaken, message)
         }
+        StoreError::Rotated(_) => Refused::new(Refusal::NameTaken, format!("For this server {error}.")),
         StoreError::Closed => {
-            let message = "This server does not register channels by itself. Its owner can create one with \
-                           `swarmcast-tracker channel add NAME`, or start it with `--registration open`.";
+            let message = "No channel of this name is registered. Claim it with `swarmcast-uploader channel claim`; \
+                           where registration is by invite or closed, the server's owner has to help.";
             Refused::new(Refusal::RegistrationClosed, message)
         }
         StoreError::Full(_) => {

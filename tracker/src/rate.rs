@@ -18,8 +18,11 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(per_second: u32, burst: u32, now: Instant) -> Self {
-        let burst = f64::from(burst.max(1));
-        Bucket { per_second: f64::from(per_second.max(1)), burst, tokens: burst, filled: now }
+        Bucket::full(f64::from(per_second.max(1)), f64::from(burst.max(1)), now)
+    }
+
+    fn full(per_second: f64, burst: f64, now: Instant) -> Self {
+        Bucket { per_second, burst, tokens: burst, filled: now }
     }
 
     /// Takes one, or says how long to wait for it.
@@ -37,6 +40,41 @@ impl Bucket {
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.tokens + elapsed * self.per_second >= self.burst
+    }
+}
+
+/// Households in one table, roughly. 65,536: about 5 MB.
+const HOUSEHOLDS_MAX: usize = 65_536;
+
+/// A rate for each household. Programs on this machine are not counted.
+#[derive(Debug)]
+pub(crate) struct Households {
+    per_second: f64,
+    burst: f64,
+    table: Mutex<HashMap<IpAddr, Bucket>>,
+}
+
+impl Households {
+    /// So many a second on average, so many at once.
+    pub(crate) fn new((per_second, burst): (f64, f64)) -> Self {
+        Households { per_second, burst, table: Mutex::default() }
+    }
+
+    /// Takes one for `address`, or says how long to wait for it.
+    pub(crate) fn take(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let address = household(address);
+        if address.is_loopback() {
+            return Ok(());
+        }
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.len() >= HOUSEHOLDS_MAX {
+            table.retain(|_, bucket| !bucket.is_full(now));
+        }
+        if table.len() >= HOUSEHOLDS_MAX && !table.contains_key(&address) {
+            return Err(Duration::from_secs_f64(1.0 / self.per_second));
+        }
+        let fresh = || Bucket::full(self.per_second, self.burst, now);
+        table.entry(address).or_insert_with(fresh).take(now)
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::admin;
+use crate::api::Api;
 use crate::assets::Assets;
 use crate::channel::ToChannel;
 use crate::config::Config;
@@ -132,6 +133,7 @@ impl Server {
             store,
             addresses: Addresses::new(),
             relays: Relays::default(),
+            api: Api::new(),
             egress: Arc::new(Egress::open(&config)),
             metrics: Arc::new(Metrics::new(config.seeing.metrics_channels_max)),
             admin: admin::Door::default(),

@@ -21,7 +21,7 @@ use crate::config::{Config, Limits};
 use crate::machine;
 use crate::members::{Member, SessionId};
 use crate::metrics::Metrics;
-use crate::opening::{Refused, admit, hello};
+use crate::opening::{Provenance, Refused, admit, hello};
 use crate::outbox::{OutboxReader, Outgoing, outbox};
 use crate::rate::Bucket;
 use crate::refusals::{Door, Reason};
@@ -50,12 +50,12 @@ impl Drop for Presence {
     }
 }
 
-/// Serves one session from its hello to its end. `embedded_in`: the other site whose page opened it.
-pub(crate) async fn serve(stream: Upgraded, embedded_in: Option<String>, shell: Arc<Shell>) {
+/// Serves one session from its hello to its end.
+pub(crate) async fn serve(stream: Upgraded, from: Provenance, shell: Arc<Shell>) {
     shell.metrics.sessions.add_one();
     let mut socket = Socket::new(TokioIo::new(stream), MESSAGE_MAX);
     // Boxed, so that what letting somebody in takes is not kept for as long as they stay.
-    let opened = Box::pin(open_unless_ending(&mut socket, embedded_in, &shell)).await;
+    let opened = Box::pin(open_unless_ending(&mut socket, from, &shell)).await;
     match opened {
         Ok((presence, queue)) => Session::new(socket, presence, queue, &shell).run().await,
         Err(Some(refused)) => Box::pin(turn_away(socket, refused, &shell)).await,
@@ -72,12 +72,12 @@ async fn turn_away(mut socket: SessionSocket, refused: Refused, shell: &Shell) {
 
 async fn open_unless_ending(
     socket: &mut SessionSocket,
-    embedded_in: Option<String>,
+    from: Provenance,
     shell: &Arc<Shell>,
 ) -> Result<(Presence, OutboxReader), Option<Refused>> {
     let (mut ending, config) = (shell.ending.clone(), shell.config());
     tokio::select! {
-        opened = open(socket, embedded_in, shell, &config.limits) => opened,
+        opened = open(socket, from, shell, &config.limits) => opened,
         _ = ending.wait_for(|ending| *ending) => {
             Err(Some(Refused::new(Refusal::ShuttingDown, "The server is shutting down; reconnect.")))
         }
@@ -87,7 +87,7 @@ async fn open_unless_ending(
 /// `Err(None)`: the peer is gone.
 async fn open(
     socket: &mut SessionSocket,
-    embedded_in: Option<String>,
+    from: Provenance,
     shell: &Arc<Shell>,
     limits: &Limits,
 ) -> Result<(Presence, OutboxReader), Option<Refused>> {
@@ -100,7 +100,7 @@ async fn open(
         )
         .because(Reason::NothingSaid)
     })??;
-    let entrance = admit(first, &nonce, embedded_in, shell).await?;
+    let entrance = admit(first, &nonce, from, shell).await?;
     let (outbox, queue) = outbox(limits);
     let member = Member { session: SessionId::next(), outbox };
     let presence = Presence {

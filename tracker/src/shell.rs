@@ -7,6 +7,7 @@ use wire::PeerId;
 use wire::session::Turn;
 
 use crate::admin;
+use crate::api::Api;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::egress::Egress;
@@ -28,6 +29,7 @@ pub(crate) struct Shell {
     pub(crate) addresses: Addresses,
     /// Relays elsewhere.
     pub(crate) relays: Relays,
+    pub(crate) api: Api,
     /// What the relay may send.
     pub(crate) egress: Arc<Egress>,
     pub(crate) metrics: Arc<Metrics>,

@@ -1,5 +1,7 @@
 //! `swarmcast-uploader`: runs beside the broadcaster's encoder and holds the channel's key.
 
+mod channel_commands;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use peer::Authorities;
 use peer::transport::{Endpoint, EndpointConfig};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use uploader::account::Account;
 use uploader::ingest::{self, Admission, IngestConfig, OneKey};
 use uploader::{Broadcast, BroadcastConfig, Counters, key};
 use wire::session::is_name;
@@ -37,6 +40,8 @@ enum Command {
     },
     /// Wait for an encoder and broadcast what it sends.
     Live(Box<Live>),
+    /// Your channel on a server: its name, settings, stream keys, setup guide.
+    Channel(Box<channel_commands::Channel>),
     /// Print completions for a shell.
     Completions {
         /// The shell that they are for.
@@ -77,10 +82,16 @@ struct Live {
     /// Your public address, if this machine does not have it itself (behind a router with the port forwarded).
     #[arg(long, value_name = "IP")]
     announce: Vec<std::net::IpAddr>,
+    /// An invite of the server's owner, where one is needed to register the name.
+    #[arg(long)]
+    invite: Option<String>,
     /// Write counters to this file, one JSON object a second.
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
 }
+
+/// Time between attempts to reach a server that is away. 2 s, as sessions are tried again.
+const CLAIM_AGAIN: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -89,6 +100,7 @@ async fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Keygen { key } => keygen(&key),
         Command::Live(live) => broadcast(*live).await,
+        Command::Channel(channel) => tokio::task::spawn_blocking(|| channel_commands::run(*channel)).await?,
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
@@ -151,23 +163,42 @@ async fn broadcast(live: Live) -> Result<()> {
         stop_signal().await;
         tracing::info!("stopping");
     };
-    let broadcast = Broadcast::start(BroadcastConfig {
-        session_url,
-        authorities,
-        signer,
-        name: live.name,
-        endpoint: Some(endpoint),
-    });
-    let broadcast = match media_key {
-        Some(key) => broadcast.private(key),
-        None => broadcast,
+    let account = Arc::new(Account::new(&live.tracker, signer.clone(), live.ca.as_deref())?);
+    let broadcast = async {
+        claim(account, live.name.clone(), live.invite, || publications_end.is_closed()).await;
+        let broadcast = Broadcast::start(BroadcastConfig {
+            session_url,
+            authorities,
+            signer,
+            name: live.name,
+            endpoint: Some(endpoint),
+        });
+        let broadcast = match media_key {
+            Some(key) => broadcast.private(key),
+            None => broadcast,
+        };
+        if let Some(path) = live.stats {
+            tokio::spawn(write_stats(path, broadcast.counters()));
+        }
+        broadcast.run(publications_end).await
     };
-    if let Some(path) = live.stats {
-        tokio::spawn(write_stats(path, broadcast.counters()));
-    }
     let ingest = ingest::run(listener, IngestConfig::default(), keys, publications, stopped);
-    let (refused, ()) = tokio::join!(broadcast.run(publications_end), ingest);
+    let (refused, ()) = tokio::join!(broadcast, ingest);
     refused.map_err(Into::into)
+}
+
+/// Registers the name if it is free. Waits for a server that cannot be reached now, until `ending`.
+async fn claim(account: Arc<Account>, name: String, invite: Option<String>, ending: impl Fn() -> bool) {
+    while !ending() {
+        let (account, name, invite) = (Arc::clone(&account), name.clone(), invite.clone());
+        let claimed = tokio::task::spawn_blocking(move || account.claim_if_free(&name, invite.as_deref()));
+        match claimed.await {
+            Ok(Err(error)) if error.may_pass() => tracing::warn!("{error}; trying again"),
+            Ok(Err(error)) => return tracing::warn!("the name is not registered: {error}"),
+            Ok(Ok(())) | Err(_) => return,
+        }
+        tokio::time::sleep(CLAIM_AGAIN).await;
+    }
 }
 
 /// `https://host` and `wss://host` both name the tracker, with or without the `s`; its sessions are at `/session`.

@@ -10,6 +10,7 @@ mod frame;
 mod ids;
 pub mod limits;
 mod piece;
+pub mod request;
 mod seal;
 pub mod session;
 mod signature;

@@ -19,6 +19,8 @@ pub(crate) enum Domain {
     Stream,
     Announcement,
     Delegation,
+    Request,
+    Rotation,
 }
 
 impl Domain {
@@ -28,6 +30,8 @@ impl Domain {
             Domain::Stream => b"swarmcast/1 stream\0",
             Domain::Announcement => b"swarmcast/1 announcement\0",
             Domain::Delegation => b"swarmcast/1 delegation\0",
+            Domain::Request => b"swarmcast/1 request\0",
+            Domain::Rotation => b"swarmcast/1 rotation\0",
         }
     }
 }

@@ -16,6 +16,7 @@ use tests::programme::{CHUNK_MS, Programme};
 use tests::random::Random;
 use tokio::time::timeout;
 use uploader::Numbering;
+use uploader::account::Account;
 use wire::{Epoch, Signer};
 
 /// For the tracker to let it in.
@@ -67,6 +68,9 @@ struct Source {
 impl Source {
     async fn announce(arguments: &Arguments) -> Result<Source> {
         let signer = Signer::from_seed(&seed(arguments.seed));
+        let account = Account::new(&arguments.tracker, signer.clone(), None)?;
+        let name = arguments.name.clone();
+        tokio::task::spawn_blocking(move || account.claim_if_free(&name, None)).await??;
         let tracker = arguments.tracker.trim_end_matches('/').replacen("http", "ws", 1);
         let endpoint = Endpoint::bind(EndpointConfig::new(([0, 0, 0, 0], 0).into())).await?;
         let recorder = Recorder::default();

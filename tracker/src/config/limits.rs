@@ -78,6 +78,10 @@ pub struct Limits {
     /// Messages waiting for the task of one channel; then sessions wait. 512: at the longest frame 10 MiB.
     #[arg(long, value_name = "NUMBER", default_value = "512", value_parser = values::count, hide_short_help = true)]
     pub inbox_messages: usize,
+    /// Zero bits of the work that a registration asks for where it is open. 18: a tenth of a second for one channel, a
+    /// quarter of an hour of a core for ten thousand.
+    #[arg(long, value_name = "NUMBER", default_value = "18", value_parser = values::work_bits, hide_short_help = true)]
+    pub registration_work_bits: u32,
     /// A channel without sessions frees its memory after this. 60 s: an encoder may come back within it.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = values::duration, hide_short_help = true)]
     pub idle_channel: Duration,

@@ -114,6 +114,13 @@ pub(crate) fn count_32(text: &str) -> Result<u32, String> {
     u32::try_from(whole(text)?).map_err(|_| too_large())
 }
 
+/// How much work a newcomer does.
+pub(crate) fn work_bits(text: &str) -> Result<u32, String> {
+    let most = wire::request::WORK_BITS_MAX;
+    let bits = text.parse().ok().filter(|bits| *bits <= most);
+    bits.ok_or_else(|| format!("write a whole number from 0 to {most}, as in 18"))
+}
+
 /// A span of time.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)

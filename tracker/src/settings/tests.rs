@@ -53,7 +53,7 @@ fn values_of_every_kind_are_read_from_a_file() {
         listen = "[::1]:81"
         rtmp = "off"
         announce = ["203.0.113.7", "2001:db8::7"]   # two
-        registration = "closed"
+        registration = "invite"
         relay_egress_mbps = 0x10
         dead_after = "1m 30s"
     "#;
@@ -63,7 +63,7 @@ fn values_of_every_kind_are_read_from_a_file() {
     assert_eq!(config.announce.len(), 2);
     assert_eq!(
         (config.registration, config.relay_egress_bps),
-        (Some(Registration::Closed), Some(16_000_000))
+        (Some(Registration::Invite), Some(16_000_000))
     );
     assert_eq!(config.limits.dead_after.as_secs(), 90);
 }
@@ -89,7 +89,7 @@ fn mistakes_are_named_with_their_place_and_the_way_out() {
         ),
         ("rtmp = true", "or `off`"),
         ("rtmp = [\"off\", \"off\"]", "`rtmp` takes one value, not a list"),
-        ("registration = \"maybe\"", "`registration` cannot be \"maybe\": write open or closed"),
+        ("registration = \"maybe\"", "`registration` cannot be \"maybe\": write open or invite or closed"),
         ("ping_every = 20", "write a time with its unit, as in 10s, 500ms or 2m"),
         ("sessions_max = -1", "write a whole number"),
         ("sessions_max = 5_000_000_000", "of at most 4294967295"),

@@ -40,6 +40,12 @@ pub enum StoreError {
     /// The key is a channel's already, or was.
     #[error("this key has, or had, a channel of its own; make a new one with `swarmcast-uploader keygen`")]
     KeyInUse,
+    /// The channel goes on under another key.
+    #[error("this key was given up: the channel goes on under {0}; use that key")]
+    Rotated(wire::ChannelId),
+    /// The delegation is for another key.
+    #[error("this delegation is for another key; ask for the server's key of this channel first")]
+    NotDelegate,
     /// The server holds no key for it, so that it cannot broadcast it.
     #[error("channel `{0}` is not hosted: its key is with its owner")]
     NotHosted(String),

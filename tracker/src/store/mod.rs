@@ -10,6 +10,7 @@ mod record;
 mod records;
 pub mod secret;
 pub mod settings;
+pub mod setup_link;
 mod sqlite;
 mod writer;
 

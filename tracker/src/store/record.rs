@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use wire::{ChannelId, Signer};
 
 use super::settings::ChannelSettings;
@@ -22,6 +23,13 @@ pub struct Channel {
     pub created_ms: u64,
     /// This server holds a key that it may be broadcast with.
     pub hosted: bool,
+}
+
+impl Channel {
+    /// Where its picture is, for pages of this server.
+    pub fn poster_address(&self) -> Option<String> {
+        self.poster_tag.as_ref().map(|tag| format!("/api/v1/channels/{}/poster?v={tag}", self.id))
+    }
 }
 
 /// A picture as it was handed in.
@@ -44,8 +52,6 @@ pub struct HostedChannel {
     pub name: String,
     /// What signs: the channel's own key, or one that it has delegated to.
     pub signer: Signer,
-    /// The owner's statement for a signer that is not the channel's own key.
-    pub delegation: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for HostedChannel {
@@ -81,7 +87,7 @@ pub struct StreamKeyOwner {
 }
 
 /// A stream key as its owner sees it afterwards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StreamKeyInfo {
     /// What its owner calls it.
     pub label: String,

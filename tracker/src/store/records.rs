@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use subtle::ConstantTimeEq;
 use wire::session::is_name;
-use wire::{ChannelId, Signer};
+use wire::{ChannelId, DELEGATION_LENGTH, DelegateId, Delegation, Signer};
 
 use super::error::StoreError;
 use super::record::{Channel, HostedChannel, Poster, StreamKeyId, StreamKeyInfo, StreamKeyOwner};
@@ -22,6 +22,9 @@ pub const LABEL_MAX: usize = 40;
 
 /// Invites at once.
 pub const INVITES_MAX: u32 = 1_000;
+
+/// Links to setup guides at once.
+pub const SETUP_LINKS_MAX: u32 = 10_000;
 
 /// Where an unknown key's right to a name comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +59,11 @@ pub trait Records {
     fn remove(&self, id: ChannelId) -> Result<(), StoreError>;
     /// Keeps the channel's own key here.
     fn host(&self, signer: &Signer) -> Result<(), StoreError>;
-    /// What this server may broadcast under this name or id.
+    /// The key that this server would sign the channel with; `seed` becomes it if there is none.
+    fn signing_key(&self, id: ChannelId, seed: &[u8; 32]) -> Result<DelegateId, StoreError>;
+    /// Lets that key sign, once the owner has said so.
+    fn delegate(&self, delegation: &Delegation) -> Result<(), StoreError>;
+    /// What this server may broadcast now under this name or id.
     fn hosted(&self, name_or_id: &str) -> Result<Option<HostedChannel>, StoreError>;
     /// Takes the hash of one more stream key.
     fn add_stream_key(&self, id: ChannelId, label: &str, hash: Hash) -> Result<(), StoreError>;
@@ -68,13 +75,21 @@ pub trait Records {
     fn by_stream_key(&self, stream_key: &str) -> Result<Option<StreamKeyOwner>, StoreError>;
     /// Whether a stream key is still valid.
     fn is_valid(&self, key: StreamKeyId) -> Result<bool, StoreError>;
+    /// Gives a channel another key. `statement` is the old key's word for it.
+    fn rotate(&self, old: ChannelId, new: ChannelId, statement: &str) -> Result<Channel, StoreError>;
+    /// What the key `old` has said when it was given up.
+    fn rotation_statement(&self, old: ChannelId) -> Result<Option<String>, StoreError>;
+    /// Takes the hash of a link to a channel's setup guide.
+    fn add_setup_link(&self, hash: Hash, id: ChannelId, expires_ms: u64) -> Result<(), StoreError>;
+    /// Whose setup guide a link opens at `now_ms`.
+    fn by_setup_link(&self, hash: Hash, now_ms: u64) -> Result<Option<ChannelId>, StoreError>;
     /// Takes the hash of an invite for so many channels, until `expires_ms`.
     fn add_invite(&self, hash: Hash, uses: u32, expires_ms: u64) -> Result<(), StoreError>;
 }
 
 const CHANNEL_COLUMNS: &str = "channel.id, channel.name, channel.settings, channel.created_ms, \
      (SELECT tag FROM poster WHERE poster.channel = channel.id), \
-     EXISTS (SELECT 1 FROM signing_key WHERE signing_key.channel = channel.id)";
+     EXISTS (SELECT 1 FROM signing_key WHERE signing_key.channel = channel.id AND expires_ms IS NOT 0)";
 
 impl Records for Connection {
     fn find(&self, name_or_id: &str) -> Result<Option<Channel>, StoreError> {
@@ -104,6 +119,9 @@ impl Records for Connection {
     fn register(&self, id: ChannelId, name: &str, right: Right) -> Result<Channel, StoreError> {
         if !is_name(name) {
             return Err(StoreError::BadName(name.to_owned()));
+        }
+        if let Some(new) = self.rotated_to(id)? {
+            return Err(StoreError::Rotated(new));
         }
         let owner = self.find(name)?;
         match (owner, self.channel(id)?) {
@@ -157,13 +175,45 @@ impl Records for Connection {
 
     fn hosted(&self, name_or_id: &str) -> Result<Option<HostedChannel>, StoreError> {
         let Some(channel) = self.find(name_or_id)? else { return Ok(None) };
-        let query = "SELECT seed, delegation FROM signing_key WHERE channel = ?1";
-        let read = |row: &Row| Ok((row.get::<_, [u8; 32]>(0)?, row.get(1)?));
-        let key = self.prepare_cached(query)?.query_row(params![channel.id.0], read).optional()?;
-        Ok(key.map(|(seed, delegation)| {
-            let signer = Signer::from_seed(&seed);
-            HostedChannel { channel: channel.id, name: channel.name, signer, delegation }
-        }))
+        let query = "SELECT seed, delegation FROM signing_key \
+                     WHERE channel = ?1 AND (expires_ms IS NULL OR expires_ms > ?2)";
+        let read =
+            |row: &Row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, Option<[u8; DELEGATION_LENGTH]>>(1)?));
+        let now = machine::unix_ms() as i64;
+        let key = self.prepare_cached(query)?.query_row(params![channel.id.0, now], read).optional()?;
+        let Some((seed, delegation)) = key else { return Ok(None) };
+        let signer = Signer::from_seed(&seed);
+        let signer = match delegation {
+            Some(bytes) => {
+                signer.delegated(Delegation::from_bytes(bytes)).map_err(|_| StoreError::Damaged("a key"))?
+            }
+            None => signer,
+        };
+        Ok(Some(HostedChannel { channel: channel.id, name: channel.name, signer }))
+    }
+
+    fn signing_key(&self, id: ChannelId, seed: &[u8; 32]) -> Result<DelegateId, StoreError> {
+        self.channel(id)?.ok_or_else(|| StoreError::Unknown(id.to_string()))?;
+        let query =
+            "INSERT INTO signing_key (channel, seed, expires_ms) VALUES (?1, ?2, 0) ON CONFLICT DO NOTHING";
+        self.execute(query, params![id.0, seed])?;
+        let query = "SELECT seed FROM signing_key WHERE channel = ?1";
+        let seed = self.query_row(query, params![id.0], |row| row.get(0))?;
+        Ok(Signer::from_seed(&seed).delegate())
+    }
+
+    fn delegate(&self, delegation: &Delegation) -> Result<(), StoreError> {
+        let id = delegation.channel();
+        let query = "SELECT seed FROM signing_key WHERE channel = ?1";
+        let seed = self.query_row(query, params![id.0], |row| row.get(0)).optional()?;
+        let ours = seed.is_some_and(|seed| Signer::from_seed(&seed).delegate() == delegation.delegate());
+        if !ours {
+            return Err(StoreError::NotDelegate);
+        }
+        let expires_ms = delegation.expires_s().saturating_mul(1000) as i64;
+        let query = "UPDATE signing_key SET delegation = ?2, expires_ms = ?3 WHERE channel = ?1";
+        self.execute(query, params![id.0, delegation.as_bytes(), expires_ms])?;
+        Ok(())
     }
 
     fn add_stream_key(&self, id: ChannelId, label: &str, hash: Hash) -> Result<(), StoreError> {
@@ -219,6 +269,41 @@ impl Records for Connection {
         Ok(self.prepare_cached("SELECT 1 FROM stream_key WHERE id = ?1")?.exists(params![key.0])?)
     }
 
+    fn rotate(&self, old: ChannelId, new: ChannelId, statement: &str) -> Result<Channel, StoreError> {
+        if self.channel(new)?.is_some() || self.rotated_to(new)?.is_some() {
+            return Err(StoreError::KeyInUse);
+        }
+        let unknown = || StoreError::Unknown(old.to_string());
+        let changed = self.execute("UPDATE channel SET id = ?2 WHERE id = ?1", params![old.0, new.0])?;
+        at_least_one(changed, unknown)?;
+        // It was the old key, or had the old key's word.
+        self.execute("DELETE FROM signing_key WHERE channel = ?1", params![new.0])?;
+        let query = "INSERT INTO rotation (old, new, rotated_ms, statement) VALUES (?1, ?2, ?3, ?4)";
+        self.execute(query, params![old.0, new.0, machine::unix_ms() as i64, statement])?;
+        self.channel(new)?.ok_or_else(unknown)
+    }
+
+    fn rotation_statement(&self, old: ChannelId) -> Result<Option<String>, StoreError> {
+        let query = "SELECT statement FROM rotation WHERE old = ?1";
+        Ok(self.prepare_cached(query)?.query_row(params![old.0], |row| row.get(0)).optional()?)
+    }
+
+    fn add_setup_link(&self, hash: Hash, id: ChannelId, expires_ms: u64) -> Result<(), StoreError> {
+        let now = machine::unix_ms() as i64;
+        self.execute("DELETE FROM setup_link WHERE expires_ms <= ?1", params![now])?;
+        at_most(count(self, "setup_link")?, SETUP_LINKS_MAX, "setup links")?;
+        self.channel(id)?.ok_or_else(|| StoreError::Unknown(id.to_string()))?;
+        let query = "INSERT INTO setup_link (hash, channel, expires_ms) VALUES (?1, ?2, ?3)";
+        self.execute(query, params![hash.0, id.0, expires_ms as i64])?;
+        Ok(())
+    }
+
+    fn by_setup_link(&self, hash: Hash, now_ms: u64) -> Result<Option<ChannelId>, StoreError> {
+        let query = "SELECT channel FROM setup_link WHERE hash = ?1 AND expires_ms > ?2";
+        let found = self.prepare_cached(query)?.query_row(params![hash.0, now_ms as i64], |row| row.get(0));
+        Ok(found.optional()?.map(ChannelId))
+    }
+
     fn add_invite(&self, hash: Hash, uses: u32, expires_ms: u64) -> Result<(), StoreError> {
         let now = machine::unix_ms() as i64;
         self.execute("DELETE FROM invite WHERE expires_ms <= ?1 OR uses_left = 0", params![now])?;
@@ -230,9 +315,6 @@ impl Records for Connection {
 }
 
 fn insert_channel(store: &Connection, id: ChannelId, name: &str, right: Right) -> Result<(), StoreError> {
-    if store.rotated_to(id)?.is_some() {
-        return Err(StoreError::KeyInUse);
-    }
     at_most(count(store, "channel")?, CHANNELS_MAX, "channels")?;
     let now = machine::unix_ms() as i64;
     match right {

@@ -1,6 +1,7 @@
 //! What a channel's owner may set, and the limit of each.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Bytes of a title: one line under a picture.
 pub const TITLE_MAX: usize = 120;
@@ -24,7 +25,7 @@ pub const ORIGIN_MAX: usize = 270;
 pub const POSTER_BYTES_MAX: usize = 256 << 10;
 
 /// What the owner of a channel has set.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ChannelSettings {
     /// One line. Empty: the name is shown.
@@ -48,7 +49,7 @@ pub struct ChannelSettings {
 }
 
 /// Who finds a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
     /// It is listed.
@@ -61,7 +62,7 @@ pub enum Visibility {
 }
 
 /// Whether a channel's viewers pass it on to each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sharing {
     /// Yes, unless a viewer switches it off.

@@ -3,10 +3,15 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use crate::support::join;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
+use wire::session::{Announce, FromPeer, FromTracker};
+
+/// Broadcasters that register at once. 400: the kill falls in the midst of them.
+const REGISTRATIONS: usize = 400;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_swarmcast-tracker");
 
@@ -139,4 +144,58 @@ async fn a_signal_ends_the_program_in_order() {
     assert!(said.contains("shutting_down"), "{said}");
     let ended = tokio::task::spawn_blocking(move || program.0.wait()).await.unwrap().unwrap();
     assert!(ended.success());
+}
+
+#[tokio::test]
+async fn a_kill_loses_no_registration_that_was_acknowledged() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let (mut program, address) = serve(path);
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let registrations = (0..REGISTRATIONS).map(|number| {
+        let (address, acknowledged) = (address.clone(), Arc::clone(&acknowledged));
+        tokio::spawn(async move {
+            if let Some(name) = registered(&address, number).await {
+                acknowledged.lock().unwrap().push(name);
+            }
+        })
+    });
+    let registrations: Vec<_> = registrations.collect();
+    // In the midst of it: some are acknowledged, and others wait.
+    while acknowledged.lock().unwrap().len() < REGISTRATIONS / 4 {
+        tokio::task::yield_now().await;
+    }
+    program.0.kill().unwrap();
+    program.0.wait().unwrap();
+    for registration in registrations {
+        registration.await.unwrap();
+    }
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    assert!((REGISTRATIONS / 4..=REGISTRATIONS).contains(&acknowledged.len()));
+    let (_program, _) = serve(path);
+    let stored = String::from_utf8(run(&["channel", "list", "--data", path]).stdout).unwrap();
+    for name in acknowledged {
+        assert!(stored.contains(&format!("\"{name}\"")), "{name} was acknowledged, and is lost");
+    }
+}
+
+/// The name that a key was given, once the server has said so; `None` if it is gone before.
+async fn registered(address: &str, number: usize) -> Option<String> {
+    let signer = wire::Signer::from_seed(&std::array::from_fn(|at| (number >> (8 * (at % 4))) as u8));
+    let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{address}/session")).await.ok()?;
+    let Message::Text(hello) = socket.next().await?.ok()? else { return None };
+    let FromTracker::Hello { nonce, .. } = FromTracker::parse(&hello).ok()? else { return None };
+    let name = format!("channel-{number}");
+    let announce = FromPeer::Announce(Announce {
+        version: wire::VERSION,
+        channel: signer.channel(),
+        name: name.clone(),
+        secret: signer.peer_secret(),
+        proof: signer.announce(&nonce),
+        delegation: None,
+        epoch: None,
+    });
+    socket.send(Message::text(announce.to_text())).await.ok()?;
+    let Message::Text(answer) = socket.next().await?.ok()? else { return None };
+    matches!(FromTracker::parse(&answer), Ok(FromTracker::Welcome(_))).then_some(name)
 }

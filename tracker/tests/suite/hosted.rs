@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::process::{Child, Command};
+use uploader::account::Account;
 use wire::session::FromTracker;
 use wire::{Frame, JOIN_POINT, StreamHeader, StripeSet, Verifier};
 
-use crate::support::{Tracker, within};
+use crate::api::live_or_ended;
+use crate::support::{Tracker, channel, signer, within};
 
 /// A test picture and a tone, published in real time until dropped.
 pub fn encoder(rtmp: SocketAddr, key: &str) -> Child {
@@ -81,4 +84,26 @@ async fn a_wrong_key_broadcasts_nothing() {
         assert!(!refused.status.success());
         assert_eq!(tracker.get("/api/v1/channels", "").await.json(), serde_json::json!([]));
     }
+}
+
+#[tokio::test]
+async fn an_owner_delegates_and_a_revoked_stream_key_ends_the_broadcast() {
+    let (tracker, rtmp) = hosting().await;
+    let account = Account::new(&format!("http://{}", tracker.address), signer(1), None).unwrap();
+    let made = tokio::task::spawn_blocking(move || {
+        account.claim("club", None).unwrap();
+        assert!(account.add_stream_key("van").is_err(), "nothing signs yet");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        account.host(now, 1).unwrap();
+        (account.add_stream_key("van").unwrap()["stream_key"].as_str().unwrap().to_owned(), account)
+    });
+    let (stream_key, account) = made.await.unwrap();
+    let signer = tracker.database().read(|store| store.hosted("club")).unwrap().unwrap().signer;
+    assert!(signer.channel() == channel(1) && signer.delegation().is_some());
+    let (mut viewer, welcome) = tracker.viewer("club", 2).await;
+    assert_eq!(welcome.channel, channel(1));
+    let _encoder = encoder(rtmp, &stream_key);
+    assert_eq!(viewer.told_that(live_or_ended).await, "live");
+    tokio::task::spawn_blocking(move || account.revoke_stream_key("van")).await.unwrap().unwrap();
+    assert_eq!(viewer.told_that(live_or_ended).await, "ended");
 }

@@ -5,6 +5,7 @@
 
 mod acme;
 mod admin;
+mod api;
 mod certificates;
 mod command_line;
 mod configured;

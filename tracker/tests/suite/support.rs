@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tracker::{Config, Database, NewChannel, Server};
 use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Welcome};
@@ -71,17 +70,25 @@ impl Tracker {
 
     /// A session that has heard its hello.
     pub async fn session(&self) -> Session {
-        self.greeted(self.session_address().into_client_request().unwrap()).await
+        self.session_by(self.session_address()).await
     }
 
     /// The same, opened by a page of `site`.
     pub async fn session_from(&self, site: &str) -> Session {
         let mut request = self.session_address().into_client_request().unwrap();
         request.headers_mut().insert("origin", site.parse().unwrap());
-        self.greeted(request).await
+        self.session_by(request).await
     }
 
-    async fn greeted(&self, request: Request) -> Session {
+    /// The announcement of `name` on a session that `request` opens.
+    pub async fn announced(&self, request: impl IntoClientRequest + Unpin, name: &str, key: u8) -> Session {
+        let mut session = self.session_by(request).await;
+        let announce = session.announce(name, key, None);
+        session.say(&announce).await;
+        session
+    }
+
+    async fn session_by(&self, request: impl IntoClientRequest + Unpin) -> Session {
         let (socket, _) = within(tokio_tungstenite::connect_async(request)).await.unwrap();
         let mut session = Session { socket, nonce: String::new() };
         let FromTracker::Hello { nonce, time_ms } = session.told().await else { panic!("no hello") };
@@ -130,9 +137,19 @@ impl Tracker {
 
     /// The answer to a GET.
     pub async fn get(&self, path: &str, headers: &str) -> Answer {
+        self.request("GET", path, headers, b"").await
+    }
+
+    /// The answer to a request.
+    pub async fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // A server that refuses need not read.
+        let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
         within(stream.read_to_end(&mut bytes)).await.unwrap();
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();

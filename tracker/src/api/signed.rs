@@ -1,0 +1,86 @@
+//! A request that a channel's key has signed. Nothing of it is used before the signature is checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::AUTHORIZATION;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+use wire::ChannelId;
+use wire::request::{Authorization, Request as SignedRequest};
+
+use super::challenge::NotGood;
+use super::problem::Problem;
+use crate::http::Site;
+use crate::machine;
+use crate::store::settings::POSTER_BYTES_MAX;
+
+/// Bytes of a signed body: a poster is the largest.
+const BODY_MAX: usize = POSTER_BYTES_MAX;
+
+/// Time for a body. 30 s: a poster on a slow mobile network.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Who asks, proven, and what was said.
+pub(crate) struct Signed {
+    pub(crate) channel: ChannelId,
+    pub(crate) nonce: String,
+    pub(crate) body: Bytes,
+}
+
+impl Signed {
+    /// The body as JSON. Unknown fields are the types' own to refuse.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Problem::bad_request(format!("The body: {error}.")))
+    }
+
+    /// The channel that the address names, which must be the signer's.
+    pub(crate) fn own(&self, id: &str) -> Result<ChannelId, Problem> {
+        if id.parse() == Ok(self.channel) {
+            return Ok(self.channel);
+        }
+        Err(Problem::forbidden("Sign with the key of the channel that the address names by its id."))
+    }
+}
+
+impl FromRequest<Site> for Signed {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, site: &Site) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let authorization = header.and_then(Authorization::parse).ok_or_else(|| {
+            Problem::unauthorized("Send `Authorization: Swarmcast CHANNEL.NONCE.SIGNATURE`; see docs/api.md.")
+        })?;
+        let body = read(body).await?;
+        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+        let method = parts.method.as_str();
+        let signed = SignedRequest { method, path, nonce: authorization.nonce, body: &body };
+        signed.verify(&authorization).map_err(|_| {
+            Problem::unauthorized(
+                "The signature does not verify: sign method, path, nonce and body with the channel's key.",
+            )
+        })?;
+        let shell = Arc::clone(&site.shell);
+        shell.api.challenges.spend(authorization.nonce, machine::unix_ms()).map_err(
+            |not_good| match not_good {
+                NotGood::Spent => Problem::unauthorized("The challenge is used or too old: ask for another."),
+                NotGood::Full => Problem::busy("Too many signed requests; try in a minute."),
+            },
+        )?;
+        Ok(Signed { channel: authorization.channel, nonce: authorization.nonce.to_owned(), body })
+    }
+}
+
+/// The whole of a body of bounded size, within bounded time.
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    match timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(Problem::bad_request(format!("The body may have at most {BODY_MAX} bytes."))),
+        Err(_) => Err(Problem::bad_request("The body did not come in time.")),
+    }
+}
