@@ -49,7 +49,8 @@ impl Authorities {
         }
     }
 
-    fn client(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+    /// A client's side of TLS that believes them.
+    pub fn client(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         let roots = match self {
             Authorities::OfTheWeb => Arc::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
             Authorities::Own(roots) => Arc::clone(roots),

@@ -3,6 +3,7 @@
 //! Who feeds whom is the [`Roster`]'s to decide, what the relay sends the [`Swarm`]'s. Reading sockets is the
 //! sessions' part. A task that fails takes its own sessions along and nobody else's.
 
+mod programme;
 mod relaying;
 mod rules;
 
@@ -27,6 +28,7 @@ use crate::members::{Member, Members, SessionId};
 use crate::refusals::Reason;
 use crate::shell::Shell;
 use crate::stills::{LastStill, STILL_BYTES_MAX};
+use programme::Programme;
 use relaying::{Place, Relaying};
 use rules::Permission;
 pub(crate) use rules::Rules;
@@ -156,6 +158,7 @@ pub(crate) struct ChannelTask {
     source: Option<PeerId>,
     /// The broadcast under way and whose it is, as viewers were told; `None`: offline.
     live: Option<(Epoch, PeerId)>,
+    programme: Programme,
     /// When the last session left.
     idle_since: Option<Timestamp>,
 }
@@ -184,6 +187,7 @@ impl ChannelTask {
             ledger: Ledger::open(&name, &shell.metrics),
             source: None,
             live: None,
+            programme: Programme::default(),
             idle_since: Some(now),
             name,
             shell,
@@ -228,6 +232,10 @@ impl ChannelTask {
             }
         }
         self.status.live.store(false, Ordering::Relaxed);
+        // After a restart the broadcast goes on.
+        if why.0 != Refusal::ShuttingDown || self.is_idle() {
+            self.programme_over();
+        }
         self.close(inbox, why);
     }
 
@@ -380,6 +388,9 @@ impl ChannelTask {
         self.relay.handle(now, Input::Wake);
         self.roster.wake(now);
         self.review_share_if_due(now);
+        if self.programme.deadline(self.shell.config().limits.idle_channel).is_some_and(|over| now >= over) {
+            self.programme_over();
+        }
     }
 
     /// Carries out what the cores have decided, until they have no more to say.
@@ -468,13 +479,22 @@ impl ChannelTask {
         if self.live.replace((epoch, source)) != Some((epoch, source)) {
             tracing::info!(channel = self.name, %epoch, "live");
             self.shell.metrics.started.add_one();
+            for event in self.programme.live(epoch) {
+                self.shell.hooks.tell(self.channel, &self.name, event);
+            }
             self.status.live.store(true, Ordering::Relaxed);
             self.members.say_to_all_but(source, &FromTracker::Live { epoch, source: self.source });
         }
     }
 
     fn go_offline(&mut self, ended: bool) {
+        if ended {
+            self.programme_over();
+        }
         if let Some((_, source)) = self.live.take() {
+            if !ended {
+                self.programme.lost(self.shell.clock.now());
+            }
             tracing::info!(channel = self.name, ended, "offline");
             self.status.live.store(false, Ordering::Relaxed);
             // Whether it was to be seen by everyone, its header says.
@@ -485,10 +505,17 @@ impl ChannelTask {
         }
     }
 
+    fn programme_over(&mut self) {
+        if let Some(event) = self.programme.over() {
+            self.shell.hooks.tell(self.channel, &self.name, event);
+        }
+    }
+
     fn deadline(&self) -> Timestamp {
         let idle = self.idle_since.map(|since| since + self.shell.config().limits.idle_channel);
         let review = (!self.members.is_empty()).then_some(self.relaying.review_at);
-        let timeouts = [self.relay.poll_timeout(), self.roster.poll_timeout(), idle, review];
+        let lost = self.programme.deadline(self.shell.config().limits.idle_channel);
+        let timeouts = [self.relay.poll_timeout(), self.roster.poll_timeout(), idle, review, lost];
         let hour = self.shell.clock.now() + Duration::from_secs(3600);
         timeouts.into_iter().flatten().min().unwrap_or(hour)
     }

@@ -4,6 +4,7 @@
 //! A setting takes a value (no bare switches), and its key in the file is its flag with `_` for `-`. One that holds a
 //! secret is marked with `hide_env_values`, and not shown by `--print-config`.
 
+mod hooks;
 mod limits;
 mod tls;
 pub(crate) mod values;
@@ -12,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use hooks::{HookConfig, PrivateAddresses, WebAddress};
 pub use limits::Limits;
 pub use tls::TlsConfig;
 pub use values::Prefix;
@@ -73,6 +75,9 @@ pub struct Config {
     /// TLS: certificates, and the plain port beside.
     #[command(flatten)]
     pub tls: TlsConfig,
+    /// Who is told what happens to channels.
+    #[command(flatten)]
+    pub hooks: HookConfig,
     /// Bounds on memory, time and work.
     #[command(flatten)]
     pub limits: Limits,
@@ -85,6 +90,7 @@ pub const NEED_RESTART: &[&str] = &[
     "acme_domains", "acme_contact", "acme_directory", "acme_ca", "http_listen",
     "connections_max", "sessions_max",
     "metrics_channels_max", "log_format",
+    "webhook_url", "webhook_secret", "webhook_private",
 ];
 
 impl Config {

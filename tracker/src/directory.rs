@@ -16,6 +16,7 @@ use wire::ChannelId;
 
 use crate::admin::ChannelState;
 use crate::channel::{ChannelHandle, ChannelTask, ToChannel};
+use crate::hooks::{Event, Hooks};
 use crate::lately::Lately;
 use crate::machine;
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ pub(crate) struct Directory {
     known: Arc<Known>,
     store: Store,
     pub(crate) lately: Arc<Lately>,
+    hooks: Hooks,
 }
 
 struct Known {
@@ -103,9 +105,9 @@ impl KnownChannel {
 }
 
 impl Directory {
-    pub(crate) fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store, hooks: Hooks) -> Self {
         let known = Known { channels: DashMap::new(), names: DashMap::new(), registered: Notify::new() };
-        Directory { known: Arc::new(known), store, lately: Arc::default() }
+        Directory { known: Arc::new(known), store, lately: Arc::default(), hooks }
     }
 
     /// A channel that is known, live or not. The id of a key that was given up leads to its successor.
@@ -146,8 +148,15 @@ impl Directory {
             return Ok(known);
         }
         let wanted = name.to_owned();
-        let registered = self.store.write(move |records| records.register(channel, &wanted, right)).await?;
+        let registered = self.store.write(move |records| {
+            let is_new = records.channel(channel)?.is_none();
+            Ok((records.register(channel, &wanted, right)?, is_new))
+        });
+        let (registered, is_new) = registered.await?;
         let registered = self.know(registered);
+        if is_new {
+            self.hooks.tell(channel, name, Event::Registered);
+        }
         self.known.registered.notify_waiters();
         Ok(registered)
     }

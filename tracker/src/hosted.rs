@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use uploader::ingest::{self, Admission, Admitting, IngestConfig, Keys, Publication, Refused};
 use uploader::{Broadcast, BroadcastConfig, Counters};
-use wire::ChannelId;
+use wire::{ChannelId, Signer};
 
 use crate::ingest_health::IngestHealth;
 use crate::machine;
@@ -100,6 +100,8 @@ struct Running {
     /// What the present encoder has shown.
     key: StreamKeyId,
     publications: mpsc::Sender<Publication>,
+    /// What signs; told when its delegation is renewed.
+    signers: watch::Sender<Signer>,
     counters: watch::Receiver<Counters>,
     health: IngestHealth,
     /// When an encoder was last seen.
@@ -129,13 +131,20 @@ impl Broadcasts {
         }
     }
 
-    /// Ends what nobody uses, what was removed, and whose stream key was revoked.
+    /// Ends what nobody uses, what was removed, and whose stream key was revoked. Takes over renewed delegations.
     async fn look(&mut self, now: Instant) {
         for (name, channel, key) in self.present() {
             match self.may_go_on(&name, channel, key).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    tracing::info!(channel = name, "removed, or its stream key revoked: its broadcast ends");
+                Ok(Some(signer)) => {
+                    if let Some(running) = self.running.get(&name) {
+                        running.sign_with(signer);
+                    }
+                }
+                Ok(None) => {
+                    tracing::info!(
+                        channel = name,
+                        "removed, its stream key revoked, or its delegation over: its broadcast ends"
+                    );
                     self.running.remove(&name);
                 }
                 // Who cannot be asked about goes on.
@@ -157,11 +166,17 @@ impl Broadcasts {
         running.map(|(name, running)| (name.clone(), running.channel, running.key)).collect()
     }
 
-    async fn may_go_on(&self, name: &str, channel: ChannelId, key: StreamKeyId) -> Result<bool, StoreError> {
+    /// What signs, if the broadcast may go on.
+    async fn may_go_on(
+        &self,
+        name: &str,
+        channel: ChannelId,
+        key: StreamKeyId,
+    ) -> Result<Option<Signer>, StoreError> {
         let name = name.to_owned();
         let looked_up = self.store.read(move |records| {
-            let owned = records.hosted(&name)?.is_some_and(|hosted| hosted.channel == channel);
-            Ok(owned && records.is_valid(key)?)
+            let owned = records.hosted(&name)?.filter(|hosted| hosted.channel == channel);
+            Ok(if records.is_valid(key)? { owned.map(|hosted| hosted.signer) } else { None })
         });
         looked_up.await
     }
@@ -184,12 +199,22 @@ impl Running {
             name: channel.name.clone(),
             endpoint: place.endpoint.clone(),
         });
-        let counters = broadcast.counters();
+        let (counters, signers) = (broadcast.counters(), broadcast.signers());
         tokio::spawn(async move {
             if let Err(refused) = broadcast.run(publications_end).await {
                 tracing::error!(channel = channel.name, "cannot be broadcast: {refused}");
             }
         });
-        Running { channel: id, key, publications, counters, health, used: now }
+        Running { channel: id, key, publications, signers, counters, health, used: now }
+    }
+
+    fn sign_with(&self, signer: Signer) {
+        self.signers.send_if_modified(|present| {
+            let renewed = present.delegation() != signer.delegation();
+            if renewed {
+                *present = signer;
+            }
+            renewed
+        });
     }
 }

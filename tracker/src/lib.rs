@@ -19,12 +19,14 @@ mod channel;
 pub mod check;
 mod config;
 mod connection;
+mod delegations;
 mod directory;
 mod egress;
 mod embedding;
 mod encoder_settings;
 mod figures;
 mod history;
+mod hooks;
 mod hosted;
 mod http;
 mod ingest_health;
@@ -54,7 +56,10 @@ mod udp;
 mod websocket;
 
 pub use admin::AdminToken;
-pub use config::{Config, Limits, NEED_RESTART, Prefix, Registration, TlsConfig};
+pub use config::{
+    Config, HookConfig, Limits, NEED_RESTART, Prefix, PrivateAddresses, Registration, TlsConfig, WebAddress,
+};
+pub use hooks::HooksError;
 pub use outpost::{Outpost, OutpostConfig, OutpostError};
 pub use seeing::{LogFormat, MetricsAccess, Seeing, Token};
 pub use server::{Server, ServerError};

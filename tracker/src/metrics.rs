@@ -41,6 +41,12 @@ pub(crate) struct Metrics {
     pub(crate) sources: Count,
     /// Broadcasts that began.
     pub(crate) started: Count,
+    /// Webhooks that were taken.
+    pub(crate) hooks_delivered: Count,
+    /// Attempts to deliver one that failed.
+    pub(crate) hooks_failed: Count,
+    /// Webhooks that were given up.
+    pub(crate) hooks_dropped: Count,
     matched: Matched,
     refusals: [[Count; Reason::ALL.len()]; Door::ALL.len()],
 }
@@ -96,6 +102,9 @@ impl Metrics {
             viewers: Count::default(),
             sources: Count::default(),
             started: Count::default(),
+            hooks_delivered: Count::default(),
+            hooks_failed: Count::default(),
+            hooks_dropped: Count::default(),
             matched: Matched::default(),
             refusals: std::array::from_fn(|_| std::array::from_fn(|_| Count::default())),
         }
@@ -169,6 +178,13 @@ impl Reading {
         let joins = joins.map(|(role, count)| ([("role", role)], count.total()));
         page.counters("joins", "Members let into a channel", joins)?;
         page.counter("broadcasts_started", "Broadcasts that began", &metrics.started)?;
+        let hooks = [
+            ("delivered", &metrics.hooks_delivered),
+            ("failed", &metrics.hooks_failed),
+            ("dropped", &metrics.hooks_dropped),
+        ];
+        let hooks = hooks.map(|(outcome, count)| ([("outcome", outcome)], count.total()));
+        page.counters("webhooks", "Webhooks delivered, attempts that failed, webhooks given up", hooks)?;
         page.matched(&metrics.matched)
     }
 

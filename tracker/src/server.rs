@@ -14,9 +14,11 @@ use crate::api::Api;
 use crate::assets::Assets;
 use crate::channel::ToChannel;
 use crate::config::Config;
+use crate::delegations;
 use crate::directory::Directory;
 use crate::egress::Egress;
 use crate::history::{self, History};
+use crate::hooks::{Hooks, HooksError};
 use crate::hosted::{self, Place};
 use crate::http;
 use crate::machine::{Clock, Disk};
@@ -48,6 +50,9 @@ pub enum ServerError {
     /// TLS is set in a way that cannot be.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Webhooks are set in a way that cannot be.
+    #[error(transparent)]
+    Hooks(#[from] HooksError),
     /// The UDP address for STUN is taken, or not this machine's.
     #[error("cannot listen on UDP {address}: {source}. Choose another with --udp, or go without: --udp off")]
     Udp {
@@ -127,15 +132,18 @@ impl Server {
         let (ending, ending_end) = watch::channel(false);
         let config = Arc::new(config);
         let (settings, settings_end) = watch::channel(Arc::clone(&config));
+        let metrics = Arc::new(Metrics::new(config.seeing.metrics_channels_max));
+        let hooks = Hooks::start(&config.hooks, Arc::clone(&metrics))?;
         let shell = Shell {
             clock: Clock::start(),
-            directory: Directory::new(store.clone()),
+            directory: Directory::new(store.clone(), hooks.clone()),
             store,
             addresses: Addresses::new(),
             relays: Relays::default(),
             api: Api::new(),
             egress: Arc::new(Egress::open(&config)),
-            metrics: Arc::new(Metrics::new(config.seeing.metrics_channels_max)),
+            metrics,
+            hooks,
             admin: admin::Door::default(),
             history: History::default(),
             disk: Disk::default(),
@@ -188,6 +196,7 @@ impl Server {
         });
         let counting = tokio::spawn(Arc::clone(&self.shell.egress).keep(self.settings.subscribe()));
         let sampling = tokio::spawn(history::run(Arc::clone(&self.shell)));
+        let warning = tokio::spawn(delegations::watch(Arc::clone(&self.shell)));
         let mut doors = self.ports.open(self.tls.as_ref(), &router, &self.shell);
         if let Some(tls) = self.tls {
             doors.spawn(tls.keep(self.settings.subscribe()));
@@ -211,6 +220,7 @@ impl Server {
         let _ = tokio::time::timeout(limits.shutdown_wait, farewell).await;
         hosting.into_iter().for_each(|hosting| hosting.abort());
         sampling.abort();
+        warning.abort();
         drop(self.stun);
         counting.abort();
         self.shell.egress.write();

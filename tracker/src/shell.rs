@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::egress::Egress;
 use crate::history::History;
+use crate::hooks::Hooks;
 use crate::machine::{self, Clock, Disk};
 use crate::metrics::{Metrics, Present};
 use crate::rate::Addresses;
@@ -33,6 +34,7 @@ pub(crate) struct Shell {
     /// What the relay may send.
     pub(crate) egress: Arc<Egress>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) hooks: Hooks,
     pub(crate) admin: admin::Door,
     pub(crate) history: History,
     pub(crate) disk: Disk,

@@ -72,9 +72,9 @@ class World {
     await this.goesLive();
   }
 
-  async startTracker(settings = []) {
+  async startTracker(settings = [], { rtmp = 'off' } = {}) {
     this.tracker = this.run('tracker', [program('swarmcast-tracker'), 'serve', '--listen', `${address()}:8080`,
-      '--rtmp', 'off', '--udp', '0.0.0.0:3478', '--data', `${this.scratch}/tracker`, '--registration', 'open', ...settings]);
+      '--rtmp', rtmp, '--udp', '0.0.0.0:3478', '--data', `${this.scratch}/tracker`, '--registration', 'open', ...settings]);
     await this.tracker.says(/listening on http/);
   }
 

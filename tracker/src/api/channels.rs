@@ -28,6 +28,9 @@ pub(crate) struct ChannelView {
     viewers: u32,
     /// The server can broadcast it from an encoder with a stream key.
     hosted: bool,
+    /// Unix time in milliseconds until which its owner lets the server sign; absent where it need not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delegated_until_ms: Option<u64>,
     /// Where its picture is.
     poster: Option<String>,
     /// Unix time of its registration, in milliseconds.
@@ -90,6 +93,7 @@ impl ChannelView {
             live,
             viewers,
             hosted: channel.hosted,
+            delegated_until_ms: channel.delegated_until_ms,
             poster: channel.poster_address(),
             created_ms: channel.created_ms,
             settings,

@@ -23,6 +23,8 @@ pub struct Channel {
     pub created_ms: u64,
     /// This server holds a key that it may be broadcast with.
     pub hosted: bool,
+    /// Unix time in milliseconds until which its owner lets that key sign; `None`: it is the channel's own, or there is none.
+    pub delegated_until_ms: Option<u64>,
 }
 
 impl Channel {

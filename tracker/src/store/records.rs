@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::record::{Channel, HostedChannel, Poster, StreamKeyId, StreamKeyInfo, StreamKeyOwner};
 use super::secret::{Hash, hash, tag};
 use super::settings::{ChannelSettings, SettingsError, check_poster};
+use crate::delegations::Ending;
 use crate::machine;
 
 /// Channels that may be stored. 100,000: about 1 KB each without poster.
@@ -63,6 +64,8 @@ pub trait Records {
     fn signing_key(&self, id: ChannelId, seed: &[u8; 32]) -> Result<DelegateId, StoreError>;
     /// Lets that key sign, once the owner has said so.
     fn delegate(&self, delegation: &Delegation) -> Result<(), StoreError>;
+    /// Permissions to sign that end in this span of Unix time, in seconds; soonest first.
+    fn delegations_ending(&self, after_s: u64, until_s: u64) -> Result<Vec<Ending>, StoreError>;
     /// What this server may broadcast now under this name or id.
     fn hosted(&self, name_or_id: &str) -> Result<Option<HostedChannel>, StoreError>;
     /// Takes the hash of one more stream key.
@@ -89,7 +92,8 @@ pub trait Records {
 
 const CHANNEL_COLUMNS: &str = "channel.id, channel.name, channel.settings, channel.created_ms, \
      (SELECT tag FROM poster WHERE poster.channel = channel.id), \
-     EXISTS (SELECT 1 FROM signing_key WHERE signing_key.channel = channel.id AND expires_ms IS NOT 0)";
+     EXISTS (SELECT 1 FROM signing_key WHERE signing_key.channel = channel.id AND expires_ms IS NOT 0), \
+     (SELECT expires_ms FROM signing_key WHERE signing_key.channel = channel.id AND expires_ms > 0)";
 
 impl Records for Connection {
     fn find(&self, name_or_id: &str) -> Result<Option<Channel>, StoreError> {
@@ -214,6 +218,19 @@ impl Records for Connection {
         let query = "UPDATE signing_key SET delegation = ?2, expires_ms = ?3 WHERE channel = ?1";
         self.execute(query, params![id.0, delegation.as_bytes(), expires_ms])?;
         Ok(())
+    }
+
+    fn delegations_ending(&self, after_s: u64, until_s: u64) -> Result<Vec<Ending>, StoreError> {
+        let query = "SELECT channel.id, channel.name, expires_ms FROM signing_key \
+                     JOIN channel ON channel.id = signing_key.channel \
+                     WHERE expires_ms > ?1 AND expires_ms <= ?2 ORDER BY expires_ms";
+        let span = [after_s, until_s].map(|seconds| seconds.saturating_mul(1000) as i64);
+        let mut query = self.prepare_cached(query)?;
+        let rows = query.query_map(span, |row| {
+            let expires_s = row.get::<_, i64>(2)? as u64 / 1000;
+            Ok(Ending { channel: ChannelId(row.get(0)?), name: row.get(1)?, expires_s })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn add_stream_key(&self, id: ChannelId, label: &str, hash: Hash) -> Result<(), StoreError> {
@@ -362,6 +379,7 @@ fn read_channel(row: &Row) -> rusqlite::Result<ChannelRow> {
         created_ms: row.get::<_, i64>(3)? as u64,
         poster_tag: row.get(4)?,
         hosted: row.get(5)?,
+        delegated_until_ms: row.get::<_, Option<i64>>(6)?.map(|ms| ms as u64),
     };
     Ok(ChannelRow { channel, settings: row.get(2)? })
 }

@@ -10,6 +10,7 @@ mod certificates;
 mod command_line;
 mod configured;
 mod floods;
+mod hooks;
 mod hosted;
 mod hostile;
 mod logs;

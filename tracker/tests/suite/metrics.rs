@@ -11,7 +11,7 @@ use crate::support::{Tracker, join, within};
 
 impl Tracker {
     /// What `/metrics` says.
-    async fn metrics(&self) -> String {
+    pub async fn metrics(&self) -> String {
         let answer = self.get("/metrics", "").await;
         assert_eq!(answer.status(), 200);
         String::from_utf8(answer.body).unwrap()
