@@ -103,7 +103,8 @@ async fn admit_viewer(join: Join, from: Provenance, shell: &Arc<Shell>) -> Resul
         );
         Refused::new(Refusal::UnknownChannel, message)
     })?;
-    let objection = from.embedded_in.and_then(|site| embedding::objection(&channel.settings.embed_origins, &site));
+    let objection =
+        from.embedded_in.and_then(|site| embedding::objection(&channel.settings.embed_origins, &site));
     if let Some(objection) = objection {
         return Err(Refused::new(Refusal::EmbedRefused, objection));
     }

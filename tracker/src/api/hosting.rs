@@ -61,6 +61,12 @@ pub(crate) async fn delegate(
     if delegation.expires_s() + CLOCK_ERROR_MAX_S <= machine::unix_ms() / 1000 {
         return Err(Problem::bad_request("The delegation has expired; sign another."));
     }
-    site.shell.store.write(move |records| records.delegate(&delegation)).await?;
+    let delegated = site.shell.store.write(move |records| {
+        records.delegate(&delegation)?;
+        records.channel(id)
+    });
+    if let Some(channel) = delegated.await? {
+        site.shell.directory.know(channel);
+    }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -16,8 +16,8 @@ mod stream_keys;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -120,7 +120,7 @@ async fn description() -> Response {
 
 async fn nothing() -> Problem {
     Problem::new(
-        axum::http::StatusCode::NOT_FOUND,
+        StatusCode::NOT_FOUND,
         "unknown-address",
         "Nothing is here",
         "There is no such address; /api/docs lists those that there are.",
@@ -132,9 +132,35 @@ async fn limit(State(site): State<Site>, Caller(address): Caller, request: Reque
     if let Err(wait) = site.shell.api.requests.take(address, machine::instant()) {
         return Problem::too_many("requests", seconds(wait)).into_response();
     }
-    let mut response = next.run(request).await;
+    let mut response = in_words(next.run(request).await);
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// What the router refuses by itself is a problem like any other.
+fn in_words(response: Response) -> Response {
+    let status = response.status();
+    let said = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == problem::MEDIA_TYPE);
+    if said || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let problem = match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let detail = "This address is asked in another way; /api/docs says how.";
+            Problem::new(status, "wrong-method", "Not that way", detail)
+        }
+        _ => Problem::new(
+            status,
+            "bad-request",
+            "The request cannot be read",
+            "Check its address and its query.",
+        ),
+    };
+    let mut answer = problem.into_response();
+    if let Some(methods) = response.headers().get(ALLOW) {
+        answer.headers_mut().insert(ALLOW, methods.clone());
+    }
+    answer
 }
 
 /// Whole seconds, at least one.

@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 
 use crate::store::StoreError;
 
+/// `Content-Type` of a problem.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
 /// Why a request was refused, and what to do.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -76,7 +79,7 @@ impl IntoResponse for Problem {
         let retry = self.retry_after_s;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(seconds) = retry {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

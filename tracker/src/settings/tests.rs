@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::{Args, Command, FromArgMatches};
+use proptest::prelude::*;
 
 use super::{Layers, Schema};
 use crate::config::{Config, Registration};
@@ -157,5 +158,30 @@ fn every_setting_takes_a_value() {
             "{} could not be turned off by a higher layer",
             arg.get_id()
         );
+    }
+}
+
+/// A line that could stand in the file: a key that there is or not, and a value of any kind.
+fn line() -> impl Strategy<Value = String> {
+    let keys: Vec<String> = Schema::of::<Config>().keys().collect();
+    let key = prop_oneof![4 => prop::sample::select(keys), 1 => "[a-z_]{1,12}"];
+    let value = prop_oneof![
+        any::<String>().prop_map(|text| format!("{text:?}")),
+        any::<i64>().prop_map(|number| number.to_string()),
+        "\"[ -~&&[^\"\\\\]]{0,40}\"",
+        "\\[(\"[a-z0-9.:/,-]{0,12}\",){0,3}\\]",
+        "[ -~]{0,20}",
+    ];
+    (key, value).prop_map(|(key, value)| format!("{key} = {value}"))
+}
+
+proptest! {
+    #[test]
+    fn any_file_is_taken_or_its_mistakes_are_told(lines in prop::collection::vec(line(), 0..6), text: String) {
+        for file in [lines.join("\n"), text] {
+            if let Err(mistakes) = settings(&file, &[], &[]) {
+                prop_assert!(!mistakes.trim().is_empty(), "{file:?} is refused without a word");
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The REST interface, as the uploader speaks it and as others might.
 
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tracker::{Registration, invite};
 use uploader::account::{Account, AccountError};
@@ -247,6 +248,77 @@ async fn a_household_that_asks_too_much_is_held_back() {
     }
     assert_eq!(status, 429);
     assert_eq!(tracker.get("/api/v1/channels", "").await.status(), 200);
+}
+
+/// An address that there is or not, with anything in its places.
+fn address() -> impl Strategy<Value = String> {
+    let own = channel(1).to_string();
+    let place = prop_oneof!["[a-z0-9._~%-]{0,50}", Just(own), Just("demo".to_owned())];
+    let below = prop::sample::select(vec![
+        "",
+        "/poster",
+        "/rotation",
+        "/hosting",
+        "/hosting/delegation",
+        "/stream-keys",
+        "/setup-links",
+    ]);
+    prop_oneof![
+        4 => (place.clone(), below).prop_map(|(channel, below)| format!("/api/v1/channels/{channel}{below}")),
+        1 => place.clone().prop_map(|label| format!("/api/v1/channels/{}/stream-keys/{label}", channel(1))),
+        1 => place.prop_map(|rest| format!("/api/v1/{rest}")),
+        1 => "[a-z0-9=&%]{0,20}".prop_map(|query| format!("/api/v1/setup?{query}")),
+    ]
+}
+
+/// A body: bytes, or JSON whose fields have the right names and any kind of value.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    const FIELDS: [&str; 12] = [
+        "work",
+        "invite",
+        "name",
+        "title",
+        "language",
+        "visibility",
+        "embed_origins",
+        "sharing",
+        "viewers_max",
+        "to",
+        "by_old",
+        "delegation",
+    ];
+    let value = prop_oneof![
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        prop::collection::vec(any::<String>(), 0..3).prop_map(Value::from),
+    ];
+    let fields = prop::collection::hash_map(prop::sample::select(FIELDS.to_vec()), value, 0..4);
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        fields.prop_map(|fields| json!(fields).to_string().into_bytes()),
+    ]
+}
+
+#[test]
+fn any_request_is_answered_and_a_refusal_explains_itself() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let tracker = runtime.block_on(server());
+    let methods = prop::sample::select(vec!["GET", "PUT", "POST", "PATCH", "DELETE"]);
+    proptest!(ProptestConfig::with_cases(128), |(method in methods, path in address(), body in body(), key in 0u8..3)| {
+        let answer = runtime.block_on(async {
+            let nonce = tracker.nonce().await;
+            let request = Request { method, path: &path, nonce: &nonce, body: &body };
+            match key {
+                0 => tracker.request(method, &path, "", &body).await,
+                key => tracker.send_signed(request, key, "").await,
+            }
+        });
+        prop_assert!(answer.status() < 500, "{method} {path}: {}", answer.head);
+        let explained = answer.header("content-type") == Some("application/problem+json");
+        prop_assert!(answer.status() < 400 || explained, "{method} {path}: {}", answer.head);
+    });
+    runtime.block_on(tracker.stop());
 }
 
 /// The word for what a channel does, for tests of hosted broadcasts.
