@@ -27,6 +27,9 @@ const HEIRS: usize = 64;
 /// A strong member takes the place of a weaker one nearer to the source if it can have so many children more.
 const STRONGER_BY: u16 = 2;
 
+/// The weakest and the strongest of each depth that are looked at when members change places.
+const RANKS_LOOKED_AT: usize = 4;
+
 /// An attempt that failed after so long found no way; one that failed sooner was declined.
 const NO_WAY_AFTER: Duration = Duration::from_secs(4);
 
@@ -116,7 +119,7 @@ impl Roster {
         };
         let fits: Vec<_> = tree.open().take(LOOK_AT).filter(fit).collect();
         let root = fits.iter().find(|&&(_, parent)| parent == Seat::ROOT);
-        if at_home && root.is_some() {
+        if at_home && root.is_some() && self.stripes_between(Seat::ROOT, seat) == 0 {
             return Some(Seat::ROOT);
         }
         let others = fits.iter().filter(|&&(_, parent)| parent != Seat::ROOT);
@@ -146,8 +149,11 @@ impl Roster {
                 && leaf != seat
                 && tree.children(leaf).is_empty()
                 && self.can_pair(now, seat, leaf)
-                && parent
-                    .is_some_and(|parent| self.can_pair(now, seat, parent) && !tree.is_below(parent, seat))
+                && parent.is_some_and(|parent| {
+                    self.can_pair(now, seat, parent)
+                        && self.stripes_between(parent, seat) == 0
+                        && !tree.is_below(parent, seat)
+                })
         };
         let places = (1..below).flat_map(|depth| tree.at_depth(depth).take(LOOK_AT));
         let (_, leaf) = places.filter(|&(strength, _)| strength == 0).take(LOOK_AT).find(leaf)?;
@@ -206,17 +212,17 @@ impl Roster {
         fed.into_iter().for_each(|(.., child)| self.settle(now, child));
     }
 
-    /// A viewer that is at home in more stripes than others are gives one away: one that has fewer takes its place
-    /// under the source and becomes its parent. One move a tick, so that a swarm is never rebuilt at once. Between two
-    /// viewers nothing is won. Returns whether there was one to move.
+    /// A viewer that is at home in more stripes than others are, or that the source feeds more of them, gives one away:
+    /// one that has fewer takes its place under the source and becomes its parent. One move a tick, so that a swarm is
+    /// never rebuilt at once. Between two viewers nothing is won. Returns whether there was one to move.
     pub(super) fn share_roots(&mut self, now: Timestamp) -> bool {
         if self.sharing < 3 || self.source.is_none() {
             return false;
         }
         for stripe in 0..self.stripes {
             for root in self.tree(stripe).children(Seat::ROOT).to_vec() {
-                let homes = self.homes(root).len();
-                if homes <= self.fair_homes(now, root) {
+                let fair_homes = self.homes(root).len() <= self.fair_homes(now, root);
+                if fair_homes && self.stripes_between(Seat::ROOT, root) <= self.fair_roots() {
                     continue;
                 }
                 if let Some(heir) = self.find_heir(now, root, stripe) {
@@ -230,12 +236,23 @@ impl Roster {
 
     fn find_heir(&self, now: Timestamp, root: Seat, stripe: u8) -> Option<Seat> {
         let homes = self.homes(root).len();
-        self.spare.iter().take(HEIRS).map(|&(_, heir)| heir).find(|&heir| {
+        let fit = |&heir: &Seat| {
             let own = self.homes(heir);
             let fewer = own.len() < homes && own.len() < self.fair_homes(now, heir);
             let takes = own.contains(stripe) || fewer || self.load(heir) == 0;
-            heir != root && takes && self.can_pair(now, heir, Seat::ROOT) && self.can_pair(now, heir, root)
-        })
+            heir != root
+                && takes
+                && self.stripes_between(Seat::ROOT, heir) < self.fair_roots()
+                && self.can_pair(now, heir, Seat::ROOT)
+                && self.can_pair(now, heir, root)
+        };
+        self.spare.iter().take(HEIRS).map(|&(_, heir)| heir).find(fit)
+    }
+
+    /// Stripes that the source gives to one viewer, where others can take the rest: all of them dealt out. A link that
+    /// carries three of them is late with all, and so is everyone below it.
+    fn fair_roots(&self) -> usize {
+        usize::from(self.stripes).div_ceil(self.sharing.max(1))
     }
 
     /// Homes that a viewer should have: as many as its upload needs, and all of them dealt out.
@@ -313,11 +330,13 @@ impl Roster {
         let tree = self.tree(stripe);
         let deepest = tree.deepest();
         for depth in 1..deepest {
-            for (weakness, weak) in tree.at_depth(depth).take(4) {
-                let strongest = |below| tree.at_depth(below).next_back();
+            for (weakness, weak) in tree.at_depth(depth).take(RANKS_LOOKED_AT) {
+                let parent = tree.parent(weak)?;
+                // A link carries one stripe well.
+                let unfed = |&(_, strong): &(u16, Seat)| self.stripes_between(parent, strong) == 0;
+                let strongest = |below| tree.at_depth(below).rev().take(RANKS_LOOKED_AT).find(unfed);
                 let strong = (depth + 1..=deepest).filter_map(strongest).max();
                 let Some((strength, strong)) = strong else { continue };
-                let parent = tree.parent(weak)?;
                 // It may have to feed the weak one, in place of a child where it has no room.
                 let has_place = self.free(now, strong) > 0 || !tree.children(strong).is_empty();
                 if strength >= weakness + STRONGER_BY

@@ -221,6 +221,25 @@ fn the_strong_come_near_the_source() {
     assert!(near.count() >= 3, "{depths:?}");
 }
 
+#[test]
+fn the_source_gives_each_of_its_children_one_stripe_however_strong_they_are() {
+    let mut roster = grown(30);
+    let modest = Report { upload_cap_bps: Some(2_500_000), ..Report::default() };
+    (4..=30).for_each(|viewer| roster.report(at(55_000), PeerId(viewer), &modest));
+    for tick in 0..80 {
+        let now = at(60_000 + tick * 500);
+        for viewer in 1..=3 {
+            let strong = roster.seat(PeerId(viewer)).unwrap();
+            roster.change(now, strong, |member| member.upload.able = 24);
+            roster.find_homes(now, strong);
+        }
+        roster.wake(now);
+    }
+    let from_source = |seat| (0..6).filter(|&s| parent(&roster, seat, s) == Some(Seat::ROOT)).count();
+    assert_eq!(seats(&roster).into_iter().map(from_source).max(), Some(1));
+    check(&roster, at(100_000));
+}
+
 const FAULTS: [Fault; 5] = [Fault::Unlinked, Fault::Refused, Fault::Lost, Fault::Silent, Fault::Lied];
 
 proptest! {
