@@ -206,12 +206,14 @@ impl Swarm {
     }
 
     /// Media time by which deadlines are counted: what is shown. For a viewer who has gone back it is what the others are
-    /// shown: they may lack the same, and the stores let go of it long before this viewer comes to see it.
+    /// shown: they may lack the same, and the stores let go of it long before this viewer comes to see it. One whose
+    /// picture stands still waits for what comes next, however late it is by now.
     fn shown_ms(&self, now: Timestamp, playhead: Playhead) -> u64 {
         let shown_ms = u64::from(playhead.media_ms) + now.since(playhead.at).as_millis() as u64;
         let edge_ms = self.live_ms(now).map_or(0, |live_ms| live_ms - self.target_lag_ms());
         let behind_ms = edge_ms - shown_ms as i64;
-        if behind_ms > BEHIND_MAX_MS { edge_ms as u64 } else { shown_ms }
+        let gone_back = !playhead.stalled && behind_ms > BEHIND_MAX_MS;
+        if gone_back { edge_ms as u64 } else { shown_ms }
     }
 }
 
