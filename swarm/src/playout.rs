@@ -4,6 +4,7 @@
 //! who has gone back, or who pressed pause, is left where they are until they come back to the edge. The shell reads the
 //! media element, asks [`Playout::steer`] and does what it says.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::Timestamp;
@@ -19,7 +20,7 @@ const MOVED_BACK_MS: i64 = 200;
 pub struct PlayoutConfig {
     /// Lag that all viewers aim at.
     pub target_lag_ms: i64,
-    /// Errors below this are left alone, so that the rate rests at 1.
+    /// Errors below this are left alone, so that the rate rests at 1. Larger ones are worked off to the end.
     pub dead_band_ms: i64,
     /// Error at which the rate is as far from 1 as it may get.
     pub full_rate_error_ms: i64,
@@ -89,6 +90,8 @@ pub struct Playout {
     moved: Option<(i64, Timestamp)>,
     started: bool,
     place: Place,
+    /// Behind the target, or ahead of it, by an error that is being worked off.
+    worked_off: Ordering,
 }
 
 /// Where the viewer wants to be.
@@ -103,7 +106,8 @@ enum Place {
 impl Playout {
     /// A playhead that has not started.
     pub fn new(config: PlayoutConfig) -> Self {
-        Playout { config, moved: None, started: false, place: Place::Edge }
+        let worked_off = Ordering::Equal;
+        Playout { config, moved: None, started: false, place: Place::Edge, worked_off }
     }
 
     /// Another timeline begins: the playhead starts anew.
@@ -203,15 +207,21 @@ impl Playout {
         view.live_ms - self.config.target_lag_ms - view.position_ms
     }
 
-    fn rate(&self, view: &View<'_>) -> f64 {
+    fn rate(&mut self, view: &View<'_>) -> f64 {
         let behind = self.behind(view);
-        if behind.abs() <= self.config.dead_band_ms {
+        let side = behind.cmp(&0);
+        if behind.abs() > self.config.dead_band_ms {
+            self.worked_off = side;
+        } else if side != self.worked_off {
+            self.worked_off = Ordering::Equal;
+        }
+        if self.worked_off == Ordering::Equal {
             return 1.0;
         }
-        let share = behind as f64 / self.config.full_rate_error_ms as f64;
-        // In steps of 1 %: each change of rate costs the audio pipeline a little.
-        let rate = 1.0 + share.clamp(-1.0, 1.0) * self.config.rate_span;
-        (rate * 100.0).round() / 100.0
+        let share = (behind as f64 / self.config.full_rate_error_ms as f64).clamp(-1.0, 1.0);
+        // In steps of 1 %, one at least: each change of rate costs the audio pipeline a little.
+        let steps = (share * self.config.rate_span * 100.0).round();
+        1.0 + if steps == 0.0 { behind.signum() as f64 } else { steps } / 100.0
     }
 }
 
@@ -253,6 +263,16 @@ mod tests {
         assert_eq!(playout.steer(view(10_100, 8_590, &buffered)).rate, 1.0);
         assert_eq!(playout.steer(view(10_200, 8_520, &buffered)).rate, 1.03);
         assert_eq!(playout.steer(view(10_300, 9_900, &buffered)).rate, 0.95);
+    }
+
+    #[test]
+    fn what_is_steered_at_all_is_steered_to_the_target() {
+        let mut playout = started(8_500, 10_000);
+        let buffered = [(0, 12_000)];
+        let looks = [(10_100, 8_550), (10_200, 8_670), (10_300, 8_790), (10_400, 8_905), (10_500, 8_970)];
+        let rates =
+            looks.map(|(now_ms, position_ms)| playout.steer(view(now_ms, position_ms, &buffered)).rate);
+        assert_eq!(rates, [1.01, 1.01, 1.01, 1.0, 1.0]);
     }
 
     #[test]
