@@ -7,8 +7,8 @@ mod private;
 mod world;
 
 use swarm::{Input, Phase, Violation};
-use wire::PeerId;
 use wire::session::FromTracker;
+use wire::{Frame, PeerId, StripeSet};
 use world::World;
 
 #[test]
@@ -280,6 +280,50 @@ fn a_lower_upload_cap_is_kept_at_once_and_stalls_nobody() {
     world.tell_peer(viewers[0], Input::UploadCap(4.0));
     world.run_for(75_000);
     assert!(world.stats(viewers[0]).uploaded_bytes > before, "it may again");
+}
+
+#[test]
+fn the_upload_cap_is_exceeded_by_one_copy_and_for_four_looks_at_most() {
+    let mut world = World::seeded(17);
+    world.run_for(2_000);
+    let viewers = world.viewers(6);
+    world.run_for(10_000);
+    let (capped, greedy) = (viewers[0], viewers[5]);
+    world.tell_peer(capped, Input::UploadCap(0.5));
+    world.run_for(10_000);
+    let given = |world: &World| -> usize {
+        world.stats(capped).links.iter().map(|link| link.stripes_out.len()).sum()
+    };
+    assert!(given(&world) <= 3);
+    // Others that ask for more than it can give are declined; a feed that changes over is not, for a moment.
+    for stripe in 0..6 {
+        let subscribe = Frame::Subscribe { stripes: StripeSet::only(stripe), from: wire::JOIN_POINT };
+        world.tell_peer(capped, Input::Frame { peer: greedy, bytes: subscribe.encode() });
+    }
+    assert!((4..=3 + 6).contains(&given(&world)), "{} feeds of 3", given(&world));
+    world.run_for(4_000);
+    assert!(given(&world) <= 3, "{} feeds of 3", given(&world));
+}
+
+#[test]
+fn a_swarm_that_stood_still_goes_on_as_it_was() {
+    for (seed, ms) in [(18, 2_000), (19, 2_000), (20, 1_200), (21, 700), (22, 8_000)] {
+        let mut world = World::seeded(seed).losing(10);
+        world.run_for(2_000);
+        let viewers = world.viewers(8);
+        world.run_for(15_000);
+        let roster = world.roster.view();
+        world.stand_still_for(ms);
+        world.run_for(2_000);
+        assert!(viewers.iter().all(|&viewer| world.phase(viewer) == Phase::Live), "seed {seed}");
+        assert_eq!(world.roster.view().unfed, roster.unfed, "seed {seed}: nobody is blamed");
+        world.forget_stalls();
+        let before = world.bytes();
+        world.run_for(10_000);
+        assert!(world.longest_stall_ms() <= 300, "seed {seed}: {} ms", world.longest_stall_ms());
+        let offload = world.offload_since(&before);
+        assert!(offload >= 0.8, "seed {seed}: offload {offload:.3}");
+    }
 }
 
 #[test]

@@ -253,6 +253,17 @@ impl World {
         self.tell_viewers(FromTracker::Live { epoch: self.epoch, source: Some(self.source) });
     }
 
+    /// All machines and all lines stand still; then what was due meanwhile happens at once, in its order.
+    pub fn stand_still_for(&mut self, ms: u64) {
+        self.now_ms += ms;
+        let late = std::mem::take(&mut self.events);
+        let now_ms = self.now_ms;
+        self.events = late
+            .into_iter()
+            .map(|Reverse((at, order, body))| Reverse((at.max(now_ms), order, body)))
+            .collect();
+    }
+
     pub fn make_liar(&mut self, peer: PeerId) {
         self.liars.insert(peer);
     }
