@@ -3,6 +3,7 @@
 
 import init, { Broadcaster, channelOf } from './dist/studio.js';
 import { element, setText } from './elements.js';
+import { asksForInvite, claimIfFree } from './studio-account.js';
 import { bitrate, Encoder, missing, QUALITIES } from './studio-encoder.js';
 import { health } from './studio-health.js';
 import { fromFile, mediaKey, ownKey, replaceKey, toFile } from './studio-key.js';
@@ -34,6 +35,7 @@ async function start() {
     onSound: (planes, atMs) => broadcast?.encoder.sound(planes, atMs),
     onEnded: (what) => say(`The ${what} was taken away. Choose again.`, 'trouble'),
   });
+  asksForInvite().then((asks) => { at('invited').hidden = !asks; }, () => {}); // The claim will say what is wrong.
   setInterval(showLevel, LEVEL_MS);
   setInterval(everySecond, SECOND_MS);
   await openSources();
@@ -92,6 +94,13 @@ async function useKey(key) {
 async function goLive() {
   const name = at('name').value;
   const quality = chosen();
+  at('go').disabled = true;
+  say('Taking the name …');
+  try {
+    await claimIfFree(name, seed, at('invite').value.trim());
+  } finally {
+    at('go').disabled = false;
+  }
   const secret = at('private').checked ? await mediaKey() : undefined;
   const out = new Broadcaster(SERVER, name, seed, secret, bitrate(quality), () => showState());
   const encoder = new Encoder(quality, out, (text) => say(text, 'trouble'));

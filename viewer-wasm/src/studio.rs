@@ -7,6 +7,7 @@ use media::{AudioParameters, MediaError, VideoParameters};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wire::Signer;
+use wire::request::{self, Request, WORK_BITS_MAX};
 
 use crate::broadcast::{Plan, Shell};
 use crate::crash;
@@ -16,6 +17,21 @@ use crate::event::{Event, Inbox, Mailbox};
 #[wasm_bindgen(js_name = channelOf)]
 pub fn channel_of(seed: &[u8]) -> Result<String, JsValue> {
     Ok(signer(seed)?.channel().to_string())
+}
+
+/// The `Authorization` header of a request that the key `seed` signs; `path` with its query, as it is sent.
+#[wasm_bindgen]
+pub fn authorize(seed: &[u8], method: &str, path: &str, nonce: &str, body: &[u8]) -> Result<String, JsValue> {
+    Ok(Request { method, path, nonce, body }.authorize(&signer(seed)?))
+}
+
+/// The work that a server asks for of the key `seed` before it registers a name: about 2^`bits` hashes.
+#[wasm_bindgen]
+pub fn solve(seed: &[u8], nonce: &str, bits: u32) -> Result<f64, JsValue> {
+    if bits > WORK_BITS_MAX {
+        return Err("the server asks for more work than is decent".into());
+    }
+    Ok(request::solve(nonce, signer(seed)?.channel(), bits) as f64)
 }
 
 /// Broadcasts one channel from this page.
