@@ -50,6 +50,10 @@ const ABLE_MAX: usize = 65;
 
 const TICK: Duration = Duration::from_millis(500);
 
+/// Those who lack a parent are looked for this long after the last change: links open within it, or are given up, and
+/// what somebody refused is forgotten.
+const LOOK_FOR: Duration = Duration::from_secs(10);
+
 /// The viewer count is told to everyone at most this often, and in large swarms less: 1,000 messages a second.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 
@@ -180,8 +184,12 @@ pub struct Roster {
     unfed: BTreeSet<Seat>,
     /// Who was looked at last of them.
     unfed_from: Seat,
-    /// How many of them are still to be looked at since something has changed. When nothing changes nothing is found.
+    /// Something has changed since they were last looked at.
+    has_changed: bool,
+    /// How many of them are still to be looked at since then, and until when they are looked at at least. When nothing changes
+    /// nothing is found.
     unfed_left: usize,
+    look_until: Timestamp,
     /// Those with upload that nobody uses, by how many homes they have.
     spare: BTreeSet<(usize, Seat)>,
     /// Members whose parents have changed since they were told.
@@ -222,7 +230,9 @@ impl Roster {
             resting: BTreeMap::new(),
             unfed: BTreeSet::new(),
             unfed_from: Seat::ROOT,
+            has_changed: false,
             unfed_left: 0,
+            look_until: Timestamp::default(),
             spare: BTreeSet::new(),
             stale: BTreeSet::new(),
             outposts: BTreeMap::new(),
@@ -376,7 +386,7 @@ impl Roster {
         self.drop_strangers(now);
         let moving = self.share_roots(now);
         self.raise_the_strong(now);
-        for seat in self.unfed_due() {
+        for seat in self.unfed_due(now) {
             self.settle(now, seat);
             // Moves make room by themselves.
             if !moving {

@@ -97,7 +97,7 @@ scenario('a player that does not start by itself connects to nobody until somebo
   await add(page, 'player', world.name, { autoplay: 'off' });
   await watch(2);
   assert.deepEqual(await page.evaluate(() => [document.getElementById('player').stats().state, window.countsOpen().sockets]), ['idle', 0]);
-  await page.locator('#player video').click();
+  await page.locator('#player [data-action=begin]').click();
   await plays(world, page, 'player');
 });
 

@@ -8,7 +8,7 @@ use wire::{PeerId, StripeSet};
 
 use super::member::COMPLAINTS_KEPT;
 use super::tree::Seat;
-use super::{PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
+use super::{LOOK_FOR, PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
 use crate::Timestamp;
 
 /// Children that must have been failed before a parent is demoted, at least: one alone may itself be the one who
@@ -403,15 +403,20 @@ impl Roster {
 
     /// Something has changed: whoever lacks a parent may find one now, or somebody to link with.
     pub(super) fn look_again(&mut self) {
-        self.unfed_left = self.unfed.len();
+        self.has_changed = true;
     }
 
-    /// The next few of those who lack a parent, until all have had their turn since the last change.
-    pub(super) fn unfed_due(&mut self) -> Vec<Seat> {
-        let due = self.unfed_left.min(UNFED_A_TICK);
-        self.unfed_left -= due;
-        let mut next = self.unfed_next();
-        next.truncate(due);
+    /// The next few of those who lack a parent, until all have had their turn since the last change, and for as long as
+    /// that may still bring them one: attempts and limits that it began take their time to end.
+    pub(super) fn unfed_due(&mut self, now: Timestamp) -> Vec<Seat> {
+        if std::mem::take(&mut self.has_changed) {
+            (self.unfed_left, self.look_until) = (self.unfed.len(), now + LOOK_FOR);
+        }
+        if self.unfed_left == 0 && now >= self.look_until {
+            return Vec::new();
+        }
+        let next = self.unfed_next();
+        self.unfed_left = self.unfed_left.saturating_sub(next.len().max(1));
         next
     }
 
