@@ -139,14 +139,8 @@ pub(crate) async fn serve(mut socket: WebSocket, secret: String, shell: &Shell) 
         Ok(Err(Some((reason, why)))) => {
             shell.metrics.refused(Door::Opening, reason);
             tracing::warn!("a relay elsewhere was turned away: {why}");
-            // Whether it hears that is up to it. What it has said meanwhile is read: a socket that is closed with bytes unread
-            // takes along what was written.
-            let last_words = async {
-                let _ = say(&mut socket, &FromOrigin::Refused { refused: why }).await;
-                let _ = socket.send(Message::Close(None)).await;
-                while let Some(Ok(_)) = socket.recv().await {}
-            };
-            let _ = timeout(limits.farewell, last_words).await;
+            // Whether it hears that is up to it.
+            let _ = say(&mut socket, &FromOrigin::Refused { refused: why }).await;
             return;
         }
         Ok(Err(None)) => return,
