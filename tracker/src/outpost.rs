@@ -169,7 +169,9 @@ impl Outpost {
             Ok(connected) => connected,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let (mut look, mut ping) = (tokio::time::interval(LOOK_EVERY), tokio::time::interval(PING_EVERY));
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        // Its first word is the introduction, which waits for the other server's.
+        let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
         let mut heard = Instant::now();
         loop {
             let ended = tokio::select! {

@@ -1,8 +1,11 @@
 //! The door for relays elsewhere: who does not know the secret stays outside, and is told why.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
-use tokio_tungstenite::connect_async;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{accept_async, connect_async};
 use tracker::{Outpost, OutpostConfig, OutpostError};
 
 use crate::support::{Tracker, within};
@@ -26,6 +29,29 @@ async fn a_relay_with_another_secret_is_turned_away() {
     let ended = within(outpost.await.unwrap().run(std::future::pending())).await;
     assert!(matches!(&ended, Err(OutpostError::Refused(why)) if why.contains("--relay-secret")), "{ended:?}");
     origin.shows(&["swarmcast_refusals_total{door=\"opening\",reason=\"bad_proof\"} 1"]).await;
+}
+
+#[tokio::test]
+async fn a_relay_says_nothing_before_it_is_spoken_to() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let outpost = Outpost::bind(OutpostConfig {
+        of: format!("http://{}", listener.local_addr().unwrap()),
+        authorities: peer::Authorities::OfTheWeb,
+        name: "elsewhere".to_owned(),
+        secret: "known-to-both-servers".to_owned(),
+        links: "127.0.0.1:0".parse().unwrap(),
+        announce: Vec::new(),
+        egress_bps: None,
+    });
+    let outpost = outpost.await.unwrap();
+    let relaying = tokio::spawn(outpost.run(std::future::pending()));
+    let (stream, _) = within(listener.accept()).await.unwrap();
+    let mut origin = within(accept_async(stream)).await.unwrap();
+    assert!(timeout(Duration::from_millis(300), origin.next()).await.is_err(), "not a word");
+    within(origin.send(Message::text(r#"{"nonce":"n"}"#))).await.unwrap();
+    let Some(Ok(Message::Text(said))) = within(origin.next()).await else { panic!("no introduction") };
+    assert!(said.contains("\"proof\""), "{said}");
+    relaying.abort();
 }
 
 #[tokio::test]
