@@ -115,7 +115,7 @@ scenario('a frame on another site plays and is steered by the page that holds it
   const inside = page.frames().find((frame) => frame.url().includes('/embed/'));
   await world.until('the frame plays', 10, () => inside.evaluate(() => window.underTest.frames.firstAtMs));
   await world.until('the page hears that', 5, async () => (await heard(page)).some(([event]) => event === 'live'));
-  assert.equal((await page.evaluate(() => window.player.stats())).state, 'live');
+  await world.until('its figures say so', 5, async () => (await page.evaluate(() => window.player.stats())).state === 'live');
   await page.evaluate(() => window.player.mute());
   assert.equal(await inside.evaluate(() => window.underTest.video().muted), true);
   await page.evaluate(() => window.player.pause());

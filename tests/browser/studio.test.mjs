@@ -59,7 +59,7 @@ scenario('a browser goes live with its camera, and three others see and hear it'
     await viewer.firstFrame(20);
     await moves(viewer);
     await viewer.until('hears it', 10, async () => (await viewer.decodedSoundBytes()) > 2_000);
-    assert.equal(await viewer.state(), 'live');
+    await viewer.until('is live', 5, async () => (await viewer.state()) === 'live');
   }
   const mimes = new Set(await Promise.all(viewers.map(async (viewer) => (await viewer.stats()).mime)));
   world.note(`sent as ${[...mimes].join()}`);

@@ -3,27 +3,25 @@
 
 #![allow(clippy::unwrap_used)] // A failure here is a failure of the test.
 
+mod broadcaster;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use peer::transport::{Endpoint, EndpointConfig};
-use peer::{Event, Participant, ParticipantConfig};
+use broadcaster::{broadcast, endpoint};
+use peer::{Participant, ParticipantConfig};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use swarm::{Config, Identity, Role};
 use tempfile::TempDir;
-use tests::native::window::unix_us;
-use tests::programme::{CHUNK_MS, Programme};
 use tokio::task::JoinHandle;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracker::Server;
-use uploader::Numbering;
-use wire::{Epoch, PeerSecret, Signer};
+use wire::{PeerSecret, Signer};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const BITRATE_BPS: u32 = 500_000;
 const SECRET: &str = "known-to-both-servers";
 const VIEWERS: u8 = 4;
 
@@ -45,10 +43,6 @@ impl Drop for World {
         self.tasks.iter().for_each(JoinHandle::abort);
         self.kill_outpost();
     }
-}
-
-async fn endpoint() -> Option<Endpoint> {
-    Some(Endpoint::bind(EndpointConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap())
 }
 
 /// The file of an authority made for this, and a certificate of its for 127.0.0.1 with the key.
@@ -78,7 +72,7 @@ impl World {
         let url = format!("https://{}", server.address());
         let session_url = format!("ws://{}/session", server.plain_address().unwrap());
         let server = tokio::spawn(server.run(std::future::pending()));
-        let broadcast = tokio::spawn(broadcast(session_url.clone(), Signer::from_seed(&[7; 32])));
+        let broadcast = tokio::spawn(broadcast(session_url.clone(), Signer::from_seed(&[7; 32]), None));
         World { session_url, url, tasks: vec![server, broadcast], outpost: None, folder }
     }
 
@@ -114,33 +108,6 @@ impl World {
             alteration: None,
             observer: None,
         })
-    }
-}
-
-async fn broadcast(session_url: String, signer: Signer) {
-    let secret = signer.peer_secret();
-    let expected = Some(signer.channel());
-    let mut participant = Participant::start(ParticipantConfig {
-        session_url,
-        identity: Identity { role: Role::Source, secret, channel: "test".into(), expected },
-        authorities: peer::Authorities::OfTheWeb,
-        engine: Config::default(),
-        endpoint: endpoint().await,
-        announce: Some((signer.clone(), "test".into())),
-        alteration: None,
-        observer: None,
-    });
-    while !matches!(participant.next().await, Some(Event::Welcomed { .. })) {}
-    let (programme, publisher) = (Programme::new(BITRATE_BPS), participant.publisher());
-    let mut numbering = Numbering::new(Epoch(unix_us() / 1000), BITRATE_BPS);
-    let (header, frame) = numbering.header(&programme.init(), &signer).unwrap();
-    publisher.stream(header, frame).await;
-    let mut pace = interval(Duration::from_millis(CHUNK_MS.into()));
-    for number in 0.. {
-        pace.tick().await;
-        for piece in numbering.pieces(&programme.chunk(number), &signer) {
-            publisher.piece(piece).await;
-        }
     }
 }
 

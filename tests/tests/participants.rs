@@ -2,25 +2,23 @@
 
 #![allow(clippy::unwrap_used)] // A failure here is a failure of the test.
 
+mod broadcaster;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use peer::transport::{Endpoint, EndpointConfig};
+use broadcaster::{BITRATE_BPS, broadcast, endpoint};
 use peer::{Event, Observation, Observer, Participant, ParticipantConfig};
 use swarm::{Config, Identity, Phase, Role};
-use tests::native::window::unix_us;
-use tests::programme::{CHUNK_MS, Programme};
+use tests::programme::Programme;
 use tokio::task::JoinHandle;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracker::Server;
-use uploader::Numbering;
 use wire::session::FromPeer;
-use wire::{Epoch, MediaKey, PeerId, PeerSecret, Signer};
+use wire::{MediaKey, PeerId, PeerSecret, Signer};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-const BITRATE_BPS: u32 = 500_000;
 
 /// A tracker and a source that broadcasts.
 struct World {
@@ -34,10 +32,6 @@ impl Drop for World {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
-}
-
-async fn endpoint() -> Option<Endpoint> {
-    Some(Endpoint::bind(EndpointConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap())
 }
 
 impl World {
@@ -74,37 +68,6 @@ impl World {
             alteration: None,
             observer,
         })
-    }
-}
-
-async fn broadcast(session_url: String, signer: Signer, media_key: Option<MediaKey>) {
-    let secret = signer.peer_secret();
-    let expected = Some(signer.channel());
-    let mut participant = Participant::start(ParticipantConfig {
-        session_url,
-        authorities: peer::Authorities::OfTheWeb,
-        identity: Identity { role: Role::Source, secret, channel: "test".into(), expected },
-        engine: Config::default(),
-        endpoint: endpoint().await,
-        announce: Some((signer.clone(), "test".into())),
-        alteration: None,
-        observer: None,
-    });
-    while !matches!(participant.next().await, Some(Event::Welcomed { .. })) {}
-    let (programme, publisher) = (Programme::new(BITRATE_BPS), participant.publisher());
-    let numbering = Numbering::new(Epoch(unix_us() / 1000), BITRATE_BPS);
-    let mut numbering = match media_key {
-        Some(key) => numbering.private(key, uploader::salt),
-        None => numbering,
-    };
-    let (header, frame) = numbering.header(&programme.init(), &signer).unwrap();
-    publisher.stream(header, frame).await;
-    let mut pace = interval(Duration::from_millis(CHUNK_MS.into()));
-    for number in 0.. {
-        pace.tick().await;
-        for piece in numbering.pieces(&programme.chunk(number), &signer) {
-            publisher.piece(piece).await;
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A small swarm in simulated time: the real engines and the real Roster, with only network, clock and media made
 //! up. Everything follows from the seed.
 
+mod figures;
+mod interventions;
 mod signing;
 
 use std::cmp::Reverse;
@@ -189,135 +191,6 @@ impl World {
             self.happen(event);
         }
         self.now_ms = end;
-    }
-
-    // What may be done to the swarm.
-
-    pub fn remove(&mut self, peer: PeerId) {
-        self.peers.remove(&peer);
-        self.screens.remove(&peer);
-        let (gone, kept) = self.links.iter().partition(|(a, b)| *a == peer || *b == peer);
-        self.links = kept;
-        let gone: BTreeSet<(PeerId, PeerId)> = gone;
-        for (a, b) in gone {
-            let other = if a == peer { b } else { a };
-            // A browser that is closed says nothing to its neighbors; they notice by themselves.
-            self.schedule(4_000, Event::ToPeer(other, Input::LinkClosed { peer }));
-        }
-        if self.tracker_up {
-            self.roster.leave(self.now(), peer);
-            self.roster.outpost_gone(self.now(), peer);
-            self.relay.handle(self.now(), Input::LinkClosed { peer });
-            self.flush_tracker();
-        }
-    }
-
-    pub fn kill_tracker(&mut self) {
-        self.tracker_up = false;
-        let everyone: Vec<_> = self.peers.keys().copied().collect();
-        everyone.into_iter().for_each(|peer| self.tell_peer(peer, Input::SessionClosed));
-    }
-
-    pub fn restart_tracker(&mut self) {
-        self.tracker_up = true;
-        self.roster = Roster::new(RosterConfig::default(), 1);
-        self.relay = engine(Role::Relay, secret(0), &self.signer);
-        let source = self.source;
-        self.relay.handle(self.now(), Input::Told(self.welcome(source)));
-        self.roster.join(self.now(), source, RosterRole::Source, true, Report::default());
-        self.tell_peer(source, Input::SessionOpened);
-        self.tell_peer(source, Input::Told(self.welcome(source)));
-        self.tell_peer(source, Input::LinkOpened { peer: PeerId::RELAY });
-        self.relay.handle(self.now(), Input::LinkOpened { peer: source });
-        self.flush_tracker();
-        let viewers: Vec<_> = self.screens.keys().copied().collect();
-        viewers.into_iter().for_each(|viewer| self.tell_peer(viewer, Input::SessionOpened));
-    }
-
-    pub fn kill_source(&mut self) {
-        self.publishing = false;
-        let source = self.source;
-        self.peers.remove(&source);
-        self.links.retain(|(a, b)| *a != source && *b != source);
-        self.roster.leave(self.now(), source);
-        self.relay.handle(self.now(), Input::LinkClosed { peer: source });
-        self.tell_viewers(FromTracker::Offline { ended: false });
-        self.flush_tracker();
-    }
-
-    pub fn restart_source(&mut self) {
-        self.publishing = true;
-        (self.chunk, self.seq, self.generation) = (0, 0, 0);
-        self.epoch = Epoch(EPOCH.0 + self.now_ms);
-        self.start_source();
-        self.tell_viewers(FromTracker::Live { epoch: self.epoch, source: Some(self.source) });
-    }
-
-    /// All machines and all lines stand still; then what was due meanwhile happens at once, in its order.
-    pub fn stand_still_for(&mut self, ms: u64) {
-        self.now_ms += ms;
-        let late = std::mem::take(&mut self.events);
-        let now_ms = self.now_ms;
-        self.events = late
-            .into_iter()
-            .map(|Reverse((at, order, body))| Reverse((at.max(now_ms), order, body)))
-            .collect();
-    }
-
-    pub fn make_liar(&mut self, peer: PeerId) {
-        self.liars.insert(peer);
-    }
-
-    pub fn block_links(&mut self, peer: PeerId) {
-        self.unlinkable.insert(peer);
-    }
-
-    pub fn tell_peer(&mut self, peer: PeerId, input: Input) {
-        let now = self.now();
-        if let Some(swarm) = self.peers.get_mut(&peer) {
-            swarm.handle(now, input);
-            self.flush(peer);
-        }
-    }
-
-    // What can be seen.
-
-    pub fn stats(&self, peer: PeerId) -> Stats {
-        self.peers[&peer].stats()
-    }
-
-    /// Share of all viewers' bytes since `since` that came from other viewers.
-    pub fn offload_since(&self, since: &BTreeMap<PeerId, ByteCounts>) -> f64 {
-        let (mut viewers, mut all) = (0, 0);
-        for peer in self.screens.keys() {
-            let (now, then) = (self.stats(*peer).bytes, since.get(peer).copied().unwrap_or_default());
-            viewers += now.viewers - then.viewers;
-            all += now.viewers + now.source + now.relay - then.viewers - then.source - then.relay;
-        }
-        viewers as f64 / all.max(1) as f64
-    }
-
-    pub fn bytes(&self) -> BTreeMap<PeerId, ByteCounts> {
-        self.screens.keys().map(|&peer| (peer, self.stats(peer).bytes)).collect()
-    }
-
-    pub fn phase(&self, peer: PeerId) -> Phase {
-        self.peers[&peer].phase(self.now())
-    }
-
-    pub fn lag_ms(&self, viewer: PeerId) -> i64 {
-        let live_ms = (self.unix_ms() - self.epoch.0) as i64;
-        live_ms - self.screens[&viewer].position_ms
-    }
-
-    pub fn forget_stalls(&mut self) {
-        for screen in self.screens.values_mut() {
-            (screen.stalled_ms, screen.longest_stall_ms, screen.stall_ms) = (0, 0, 0);
-        }
-    }
-
-    pub fn longest_stall_ms(&self) -> u64 {
-        self.screens.values().map(|screen| screen.longest_stall_ms).max().unwrap_or(0)
     }
 
     // How it moves.
