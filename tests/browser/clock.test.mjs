@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { freshPage, launch } from './lib/browser.mjs';
 import { address, onLan } from './lib/network.mjs';
-import { path } from './lib/paths.mjs';
+import { ffmpegs, path } from './lib/paths.mjs';
 
 await onLan();
 
@@ -121,4 +121,37 @@ test('the watch on the picture and the ear notice a real programme', async () =>
   assert.equal(seen.unreadable, 0);
   assert.ok(seen.whilePlaying < 200, `froze ${seen.whilePlaying} ms while playing`);
   assert.ok(seen.whilePaused > 500, `froze only ${seen.whilePaused} ms while paused`);
+});
+
+test('the watch on the picture tells media that does not come from frames that were not painted', async () => {
+  const fragmented = `${scratch}/fragmented.mp4`;
+  execFileSync(ffmpegs.debian, ['-v', 'error', '-i', `${scratch}/320x180.mp4`, '-an', '-c', 'copy',
+    '-movflags', 'frag_keyframe+empty_moov+default_base_moof', fragmented]);
+  const page = await freshPage(browser);
+  await page.goto(origin);
+  const seen = await page.evaluate(async (source) => {
+    const media = await (await fetch(source)).arrayBuffer();
+    const profile = new TextDecoder('latin1').decode(media.slice(0, 2_000)).match(/avcC.(...)/s)[1];
+    const codec = `avc1.${[...profile].map((letter) => letter.charCodeAt(0).toString(16).padStart(2, '0')).join('')}`;
+    const video = document.createElement('video');
+    document.body.append(video);
+    const stream = new MediaSource();
+    video.src = URL.createObjectURL(stream);
+    await new Promise((resolve) => (stream.onsourceopen = resolve));
+    stream.addSourceBuffer(`video/mp4; codecs="${codec}"`).appendBuffer(media);
+    video.muted = true;
+    await video.play();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const startedAt = performance.now();
+    // The page is busy for longer than a stall: frames go unseen, the picture goes on.
+    while (performance.now() < startedAt + 600);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const whileBusy = window.underTest.longestFreezeMs(startedAt);
+    await new Promise((resolve) => (video.onwaiting = resolve));
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    return { whileBusy, whileWaiting: window.underTest.longestFreezeMs(startedAt) };
+  }, `${origin}/fragmented.mp4`);
+  await page.context().close();
+  assert.ok(seen.whileBusy < 200, `froze ${seen.whileBusy} ms while the page was busy`);
+  assert.ok(seen.whileWaiting > 500, `froze only ${seen.whileWaiting} ms without media`);
 });

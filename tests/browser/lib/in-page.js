@@ -48,25 +48,32 @@
     return 10 * (((difference + MODULO * 1.5) % MODULO) - MODULO / 2);
   }
 
-  // Frames as they reach the screen. A freeze is the time between two callbacks less the time that the frames which
-  // were shown between them account for, so that a late callback is not taken for a standing picture.
-  const frames = { firstAtMs: null, count: 0, freezes: [], clock: [], unreadable: 0, frameMs: 40 };
+  // Frames as they reach the screen. A freeze is time in which playback made no way: all of the time between two
+  // callbacks if the element waited, sought or was paused meanwhile, else what its media clock fell behind. So neither a
+  // late callback nor a frame that a busy machine did not paint is taken for a picture that stood still for want of media.
+  const frames = { firstAtMs: null, count: 0, freezes: [], clock: [], unreadable: 0 };
+  const HALTS = ['waiting', 'seeking', 'pause', 'emptied'];
   let shown = null;
   let lastFrame = null;
+  let haltedMs = -Infinity;
   let lastSampleMs = -Infinity;
 
-  function onFrame(video, nowMs, { presentedFrames }) {
+  /** How long the picture stood still between the last frame and `nowMs`, when `mediaS` of the media is shown. */
+  function stoodMs(nowMs, mediaS) {
+    const wallMs = nowMs - lastFrame.nowMs;
+    if (haltedMs >= lastFrame.nowMs || lastFrame.video !== shown) return wallMs;
+    return Math.max(0, wallMs - (mediaS - lastFrame.mediaS) * 1000 / shown.playbackRate);
+  }
+
+  function onFrame(video, nowMs, { mediaTime: mediaS }) {
     if (video !== shown) return;
     frames.firstAtMs ??= nowMs;
     frames.count++;
-    if (lastFrame && lastFrame.video === video) {
-      const between = presentedFrames - lastFrame.presentedFrames - 1;
-      const ms = nowMs - lastFrame.nowMs - Math.max(0, between) * frames.frameMs;
+    if (lastFrame) {
+      const ms = stoodMs(nowMs, mediaS);
       if (ms > 100) frames.freezes.push({ atMs: lastFrame.nowMs, ms });
-    } else if (lastFrame) {
-      frames.freezes.push({ atMs: lastFrame.nowMs, ms: nowMs - lastFrame.nowMs });
     }
-    lastFrame = { video, nowMs, presentedFrames };
+    lastFrame = { video, nowMs, mediaS };
     if (nowMs - lastSampleMs >= SAMPLE_MS) {
       lastSampleMs = nowMs;
       const stamp = readStamp(video);
@@ -92,6 +99,7 @@
       const video = findVideo();
       if (video) {
         shown = video;
+        for (const halt of HALTS) video.addEventListener(halt, () => { haltedMs = performance.now(); });
         follow(video);
       }
     }
@@ -125,7 +133,8 @@
 
     /** The longest time the picture stood still after `sinceMs`, one that goes on still included. */
     longestFreezeMs(sinceMs) {
-      const standing = performance.now() - Math.max(sinceMs, lastFrame?.nowMs ?? sinceMs);
+      const now = performance.now();
+      const standing = Math.min(now - sinceMs, lastFrame ? stoodMs(now, shown.currentTime) : Infinity);
       const past = frames.freezes.map(({ atMs, ms }) => Math.min(ms, atMs + ms - sinceMs));
       return Math.max(0, standing, ...past);
     },
