@@ -101,6 +101,11 @@ impl ChunkReader {
         }
     }
 
+    /// Bytes held of messages and headers to come.
+    pub fn held_bytes(&self) -> usize {
+        self.input.len() + self.unfinished_bytes
+    }
+
     /// The next whole message, if it has arrived. The bounds widen when the sender is admitted.
     pub fn next(&mut self, limits: &IngestLimits, admitted: bool) -> Result<Option<Message>, ChunkViolation> {
         loop {

@@ -1,5 +1,5 @@
 //! One encoder's connection from its first byte to its last: reads the socket, keeps the deadlines, asks for the
-//! key, and passes media on. Bounds are the guard's, the conversation is the session's.
+//! key, and passes media on. What the bytes say is the dialogue's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,16 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::guard::{Guard, Passed, Violation};
+use super::dialogue::{Dialogue, DialogueError, Step};
 use super::keys::{self, Admission, Refused};
 use super::publication::{ConsumerGone, EndReason, Publisher};
 use super::server::Shared;
-use super::session::{Greeted, Greeting, Outcome, Refusal, Session, SessionError};
 
 /// Bytes read at once, and what one idle connection keeps. A megabit arrives in eight reads.
 const READ_BYTES: usize = 16 << 10;
+
+/// The same before the end of the handshake, which has 3,073 bytes.
+const GREETING_READ_BYTES: usize = 4 << 10;
 
 /// How long, and how many bytes, a refused encoder is listened to, so that its own bytes in flight do not make
 /// the system discard the refusal with a reset.
@@ -28,9 +30,7 @@ const LINGER_READS: usize = 64;
 #[derive(Debug, Error)]
 pub(crate) enum Ending {
     #[error("{0}")]
-    Violation(#[from] Violation),
-    #[error("{0}")]
-    Session(#[from] SessionError),
+    Dialogue(#[from] DialogueError),
     #[error("connection: {0}")]
     Io(#[from] std::io::Error),
     #[error("closed by the peer")]
@@ -56,9 +56,7 @@ pub(crate) enum Ending {
 impl Ending {
     pub fn reason(&self) -> EndReason {
         match self {
-            Self::Violation(_) | Self::Session(_) | Self::AskedToPlay | Self::WrongKey => {
-                EndReason::Violation
-            }
+            Self::Dialogue(_) | Self::AskedToPlay | Self::WrongKey => EndReason::Violation,
             Self::Io(_) | Self::Eof | Self::AdmissionTimeout | Self::WriteTimeout => {
                 EndReason::ConnectionLost
             }
@@ -74,8 +72,8 @@ impl Ending {
         match self {
             Self::WrongKey => Some(Refused::WrongKey),
             Self::AskedToPlay => Some(Refused::AskedToPlay),
-            Self::Violation(_) => Some(Refused::Violation),
-            Self::Session(_) => Some(Refused::Unusable),
+            Self::Dialogue(DialogueError::Violation(_)) => Some(Refused::Violation),
+            Self::Dialogue(DialogueError::Unusable(_)) => Some(Refused::Unusable),
             Self::AdmissionTimeout => Some(Refused::NothingSaid),
             Self::Silent => Some(Refused::Silent),
             Self::WriteTimeout => Some(Refused::RepliesUnread),
@@ -90,7 +88,7 @@ pub(crate) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
     let _ = socket.set_nodelay(true);
     let mut connection = Connection {
         deadline: Instant::now() + shared.config.limits.admission_timeout,
-        guard: Guard::new(shared.config.limits.clone()),
+        dialogue: Dialogue::new(shared.config.limits.clone()),
         socket,
         shared,
         published: None,
@@ -114,7 +112,7 @@ struct Published {
 struct Connection {
     socket: TcpStream,
     shared: Arc<Shared>,
-    guard: Guard,
+    dialogue: Dialogue,
     /// For the key; afterwards the idle time counts.
     deadline: Instant,
     published: Option<Published>,
@@ -122,98 +120,63 @@ struct Connection {
 
 impl Connection {
     async fn run(&mut self) -> Result<std::convert::Infallible, Ending> {
-        let rest = self.greet().await?;
-        let (mut session, greeting) = Session::new()?;
-        self.write(&greeting).await?;
-        self.guard.add(&rest);
-        let mut buffer = vec![0; READ_BYTES];
+        let mut buffer = Vec::new();
         loop {
-            self.handle_messages(&mut session).await?;
+            let most = if self.dialogue.is_greeting() { GREETING_READ_BYTES } else { READ_BYTES };
+            buffer.resize(most, 0);
             let count = self.read(&mut buffer).await?;
-            self.guard.add(&buffer[..count]);
-        }
-    }
-
-    /// The handshake; returns what arrived after it.
-    async fn greet(&mut self) -> Result<Vec<u8>, Ending> {
-        let mut greeting = Greeting::new();
-        // The handshake is 3,073 bytes; what is read along with its end is bounded by this buffer.
-        let mut buffer = [0; 4 << 10];
-        loop {
-            let count = self.read(&mut buffer).await?;
-            match greeting.handle(&buffer[..count])? {
-                Greeted::NotYet(reply) => self.write(&reply).await?,
-                Greeted::Done { reply, rest } => {
-                    self.write(&reply).await?;
-                    return Ok(rest);
-                }
+            self.dialogue.hear(&buffer[..count])?;
+            while let Some(step) = self.dialogue.next_step()? {
+                self.take(step).await?;
             }
         }
     }
 
-    async fn handle_messages(&mut self, session: &mut Session) -> Result<(), Ending> {
-        while let Some(passed) = self.guard.next()? {
-            match passed {
-                Passed::Media { kind, timestamp_ms, body } => {
-                    let Some(Published { publisher, replaced, .. }) = &mut self.published else { continue };
-                    delivered(publisher.send_tag(kind, timestamp_ms, body), replaced).await?;
-                }
-                Passed::Control(message) => {
-                    for outcome in session.handle(message)? {
-                        self.handle_outcome(session, outcome).await?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn handle_outcome(&mut self, session: &mut Session, outcome: Outcome) -> Result<(), Ending> {
-        match outcome {
-            Outcome::Reply(bytes) => self.write(&bytes).await,
-            Outcome::Publish { request, app, stream_name } => {
-                self.decide(session, request, &app, &stream_name).await
-            }
-            Outcome::Play => {
-                self.refuse(session, Refusal::NothingToPlay).await?;
+    async fn take(&mut self, step: Step) -> Result<(), Ending> {
+        match step {
+            Step::Reply(bytes) => self.write(&bytes).await,
+            Step::Publish { request, app, stream_name } => self.decide(request, &app, &stream_name).await,
+            Step::Play => {
+                let refusal = self.dialogue.refuse_play()?;
+                self.refuse(&refusal).await?;
                 Err(Ending::AskedToPlay)
             }
-            Outcome::Metadata(metadata) => match &mut self.published {
+            Step::Metadata(metadata) => match &mut self.published {
                 Some(Published { publisher, replaced, .. }) => {
                     delivered(publisher.send_metadata(metadata), replaced).await
                 }
                 None => Ok(()),
             },
-            Outcome::Finished => Err(Ending::Finished),
+            Step::Media { kind, timestamp_ms, body } => match &mut self.published {
+                Some(Published { publisher, replaced, .. }) => {
+                    delivered(publisher.send_tag(kind, timestamp_ms, body), replaced).await
+                }
+                None => Ok(()),
+            },
+            Step::Finished => Err(Ending::Finished),
         }
     }
 
     /// Accepts or refuses a key. A connection publishes once.
-    async fn decide(
-        &mut self,
-        session: &mut Session,
-        request: u32,
-        app: &str,
-        name: &str,
-    ) -> Result<(), Ending> {
+    async fn decide(&mut self, request: u32, app: &str, name: &str) -> Result<(), Ending> {
         let key = keys::key_of(&self.shared.config.app, app, name);
         let admission = match key {
             Some(key) => self.shared.keys.admit(key).await,
             None => None,
         };
         let Some(admission) = admission.filter(|_| self.published.is_none()) else {
-            self.refuse(session, Refusal::WrongKey).await?;
+            let refusal = self.dialogue.refuse_key()?;
+            self.refuse(&refusal).await?;
             return Err(Ending::WrongKey);
         };
         let (number, publisher, replaced) = self.shared.publish(&admission).await.ok_or(Ending::Closed)?;
         self.published = Some(Published { admission, publisher, replaced, number });
-        self.guard.admit();
-        let reply = session.accept(request)?;
+        let reply = self.dialogue.accept(request)?;
         self.write(&reply).await
     }
 
-    async fn refuse(&mut self, session: &Session, refusal: Refusal) -> Result<(), Ending> {
-        self.write(&session.refusal(refusal)?).await?;
+    async fn refuse(&mut self, refusal: &[u8]) -> Result<(), Ending> {
+        self.write(refusal).await?;
         self.socket.shutdown().await?;
         let drain = async {
             let mut buffer = [0; 1 << 10];

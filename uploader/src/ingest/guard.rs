@@ -75,6 +75,11 @@ impl Guard {
         Ok(None)
     }
 
+    /// Bytes that are held of messages and headers to come.
+    pub fn unfinished_bytes(&self) -> usize {
+        self.reader.held_bytes()
+    }
+
     fn judge(&mut self, message: Message) -> Result<Option<Passed>, Violation> {
         use message_type::*;
         let passes = match message.type_id {

@@ -3,7 +3,8 @@
 //!
 //! Bytes pass four stages, each in its file: [`chunks`](self) reads messages within bounds, the guard lets small
 //! well-formed control messages through to `rml_rtmp`, the session holds the conversation, the connection owns
-//! socket and deadlines. Media goes from the guard straight to the consumer.
+//! socket and deadlines. Media goes from the guard straight to the consumer. All but the connection is the
+//! [`Dialogue`], which knows no socket.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -30,6 +31,7 @@
 mod amf;
 mod chunks;
 mod connection;
+mod dialogue;
 mod guard;
 mod keys;
 mod limits;
@@ -37,6 +39,7 @@ mod publication;
 mod server;
 mod session;
 
+pub use dialogue::{Dialogue, DialogueError, Step};
 pub use keys::{Admission, Admitting, Keys, OneKey, Refused, same_key};
 pub use limits::IngestLimits;
 pub use publication::{EndReason, Metadata, Publication, PublicationEvent, PublisherId, Tag};
