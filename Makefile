@@ -4,6 +4,8 @@ FFMPEG9 := target/ffmpeg9/ffmpeg
 FFMPEG9_WHEEL := imageio-ffmpeg==0.8.1
 AQUATIC := target/aquatic/bin/aquatic_ws
 CARGO_DEB := target/cargo-deb/bin/cargo-deb
+CARGO_FUZZ := target/cargo-fuzz/bin/cargo-fuzz
+FUZZ_TARGETS := $(notdir $(basename $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
 VENDOR := www/vendor/lean-qr.mjs
 WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown
@@ -14,7 +16,7 @@ TOOLS := chromium:chromium firefox-esr:firefox-esr ffmpeg:ffmpeg ip:iproute2 uns
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 
-.PHONY: help setup packages viewer build run test test-rust test-browser screenshots sim bench-tracker deb clean
+.PHONY: help setup packages viewer build run test test-rust test-browser screenshots sim fuzz bench-tracker deb clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -82,6 +84,17 @@ screenshots: build ## pictures of every page, phone and desktop, dark and light,
 sim: ## simulate every scenario and hold the swarm against its goals: hours (less: make sim SEEDS=1 VIEWERS=1000)
 	cargo build --release --quiet --workspace --bin sim-table
 	target/release/sim-table $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIEWERS),--viewers-max $(VIEWERS))
+
+$(CARGO_FUZZ):
+	cargo install cargo-fuzz --version 0.13.2 --root target/cargo-fuzz --target-dir target/cargo-fuzz/build
+
+# Needs a C++ compiler, for libFuzzer. No sanitizer: they want a nightly compiler, and there is no `unsafe` of ours to watch.
+fuzz: $(CARGO_FUZZ) ## look for hostile input, guided by coverage: a minute each (one: make fuzz TARGET=frame SECONDS=600)
+	for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+	  mkdir -p target/fuzz/corpus/$$target target/fuzz/artifacts && \
+	  $(CARGO_FUZZ) fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none --features guided $$target \
+	    target/fuzz/corpus/$$target tests/fuzz/corpus/$$target -- -artifact_prefix=target/fuzz/artifacts/$$target- \
+	    -max_total_time=$(or $(SECONDS),60) -timeout=10 -print_final_stats=1 || exit 1; done
 
 # The tracker to compare with. Its build wants a C compiler, and cmake where its cryptography has no ready-made parts.
 $(AQUATIC):
