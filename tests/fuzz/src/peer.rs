@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use swarm::{Config, Identity, Input, Output, Role, Swarm, Timestamp};
 use wire::limits::{FRAME_MAX, SESSION_TEXT_MAX};
-use wire::session::{FromPeer, FromTracker, Parents, Signal, Welcome};
+use wire::session::{FromPeer, FromTracker, Parents, Signal};
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, PeerSecret, Piece, PieceHeader, StreamHeader, StripeSet};
 
 use crate::signer;
@@ -169,17 +169,12 @@ impl World {
             linked: false,
         };
         world.tell(Input::SessionOpened);
-        world.tell(Input::Told(FromTracker::Welcome(Welcome {
-            peer: secret.peer(),
-            channel: signer().channel(),
-            name: "demo".into(),
-            time_ms: EPOCH.0,
-            epoch: Some(EPOCH),
-            source: None,
-            stun_port: None,
-            turn: None,
-            viewers: 2,
-        })));
+        let welcome = format!(
+            r#"{{"type":"welcome","peer":"{}","channel":"{}","name":"demo","time_ms":{EPOCH},"epoch":{EPOCH},"viewers":2}}"#,
+            secret.peer(),
+            signer().channel(),
+        );
+        world.tell(Input::Told(FromTracker::parse(&welcome).unwrap()));
         world.relay_frame(HEADER.clone());
         world.run_for(1_000);
         world.tell(Input::LinkOpened { peer: HOSTILE });
