@@ -29,7 +29,8 @@ static PANICS: AtomicUsize = AtomicUsize::new(0);
 static SERVER: LazyLock<Running> = LazyLock::new(Running::start);
 
 /// The input is a request: a line of method and path, header lines, an empty line, the body. Length and end of the
-/// connection are added. `Authorization: signed` stands for the signature of this corpus's key.
+/// connection are added. `Authorization: signed` stands for the signature of this corpus's key. The server remembers what earlier inputs
+/// have changed.
 pub fn rest(bytes: &[u8]) {
     let (head, body) = split(bytes);
     let mut lines = head.lines();
