@@ -3,7 +3,7 @@
 //! back the same, bounds hold, refusals have words.
 //!
 //! Who calls them: libFuzzer (`fuzz_targets/`, by `make fuzz`), which looks for inputs that reach new code; and
-//! `tests/replay.rs`, in every run of the tests, with what libFuzzer has found and changes of it.
+//! `tests/replay.rs`, in every run of the tests, with the corpus and changes of it.
 
 // Here a panic is the message.
 #![allow(clippy::unwrap_used)]

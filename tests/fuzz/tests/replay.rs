@@ -1,4 +1,4 @@
-//! The short run: what libFuzzer has found so far, and a fixed number of changes of it, without instrumentation. The
+//! The short run: the corpus, and a fixed number of changes of it, without instrumentation. The
 //! changes follow from a seed, which is printed, and are others for each target; `FUZZ_SEED` and `FUZZ_TIMES` set them.
 
 use std::fs;
