@@ -1,4 +1,4 @@
-// The page inside of a site's frame: /embed/NAME?autoplay=0&muted=1&controls=0&accent=%23b4472e&origin=https://site#key=...
+// The page inside of a site's frame: /embed/NAME?autoplay=0&muted=1&controls=0&chat=1&accent=%23b4472e&origin=https://site#key=...
 // The player fills the frame; the page around it steers it by messages (npm/frame.js is the other end).
 //
 // Only the page that holds this frame is listened to, and only if it is of the site that `origin` names, where that is
@@ -30,6 +30,8 @@ if (CSS.supports('color', asked.get('accent') ?? '')) player.style.setProperty('
 document.title = `${name} · swarmcast`;
 document.body.append(player);
 addEventListener('hashchange', () => location.reload());
+
+if (asked.get('chat') === '1') showChat();
 
 const METHODS = {
   hello: () => player.stats().state,
@@ -64,3 +66,16 @@ for (const event of EVENTS) {
 
 // That there is somebody to talk to is no secret.
 if (parent !== window) parent.postMessage({ swarmcast: VERSION, event: 'ready' }, '*');
+
+async function showChat() {
+  await import('./chat.js');
+  const chat = document.createElement('swarmcast-chat');
+  chat.setAttribute('channel', name);
+  if (fragment.get('secret')) chat.setAttribute('secret', fragment.get('secret'));
+  chat.addEventListener('swarmcast-chat-close', () => {
+    chat.remove();
+    document.body.classList.remove('chatting');
+  });
+  document.body.append(chat);
+  document.body.classList.add('chatting');
+}

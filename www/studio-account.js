@@ -24,10 +24,10 @@ export async function asksForInvite() {
 }
 
 /** A refusal in the server's words. */
-async function reason(answer) {
+export async function reason(answer) {
   try {
     return (await answer.json()).detail;
   } catch {
-    return `The server refuses the name (status ${answer.status}).`;
+    return `The server refuses that (status ${answer.status}).`;
   }
 }

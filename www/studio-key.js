@@ -1,4 +1,4 @@
-// The channel's key: 32 random bytes, made in this browser and kept in its own database. The file form is the uploader's.
+// The channel's key: 32 random bytes, made in this browser and kept in its own database, and others like it. The file form is the uploader's.
 
 const DATABASE = 'swarmcast-studio';
 const STORE = 'keys';
@@ -8,6 +8,16 @@ const KEY_BYTES = 32;
 /** The key that this browser keeps, made at the first use. */
 export async function ownKey() {
   return (await read('channel')) ?? replaceKey(randomBytes());
+}
+
+/** The channel's key, if this browser keeps one. */
+export const keptKey = () => read('channel');
+
+/** The key that moderates in the chats of others, made at the first use. */
+export async function moderatorKey() {
+  const kept = (await read('moderator')) ?? randomBytes();
+  await write('moderator', kept);
+  return kept;
 }
 
 /** Keeps another key from now on, and returns it. */

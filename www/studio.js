@@ -110,6 +110,7 @@ async function goLive() {
   remember();
   setText(at('title'), name);
   at('link').value = link;
+  import('./studio-chat.js').then(({ showChat }) => broadcast?.out === out && showChat(at('chat'), { name, seed, secret }));
   at('setup').hidden = true;
   at('live').hidden = false;
   setText(at('duration'), '0:00');
@@ -192,6 +193,7 @@ function endBroadcast() {
   at('setup').hidden = false;
   at('live').hidden = true;
   at('onair').hidden = true;
+  at('chat').replaceChildren();
 }
 
 function say(text, kind = 'news') {

@@ -16,6 +16,13 @@ player.setAttribute('channel', name);
 // Another link to the same channel: only the fragment differs, and no page is loaded.
 addEventListener('hashchange', () => location.reload());
 
+// Read by those who want to: a chat costs the server a connection, and the page its scripts.
+const chat = document.getElementById('chat');
+const openChat = () => import('./watch-chat.js').then(({ openChat: open }) => open(player, chat));
+const wantsChat = () => localStorage.getItem('swarmcast-chat') === 'open';
+chat.addEventListener('click', openChat, { once: true });
+player.addEventListener('swarmcast-live', () => wantsChat() && openChat(), { once: true });
+
 document.getElementById('name').textContent = name;
 document.title = `${name} · swarmcast`;
 

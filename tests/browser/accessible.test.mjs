@@ -1,24 +1,12 @@
 // Every page, dark and light, before axe-core: no serious fault; and all that the watch page offers is reached by keyboard.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { faults } from './lib/axe.mjs';
 import { freshPage } from './lib/browser.mjs';
 import { onLan } from './lib/network.mjs';
 import { scenario } from './lib/world.mjs';
 
 await onLan();
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const SERIOUS = new Set(['serious', 'critical']);
-
-/** The serious faults of a page, in words. */
-async function faults(page) {
-  // By the debugger, as the page's own policy admits no foreign script.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ['violations'] }));
-  return violations.filter(({ impact }) => SERIOUS.has(impact)).map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ target }) => target.flat().join(' ')).join('; ')})`);
-}
 
 scenario('no page has a serious fault, dark or light', async (world) => {
   await world.broadcast();

@@ -429,6 +429,7 @@ impl ChannelTask {
                 self.roster.set_stream(now, header.stripes, header.bitrate_bps);
                 self.status.private.store(header.private, Ordering::Relaxed);
                 self.go_live(header.epoch);
+                self.shell.directory.chats.seal(self.channel, header.private);
             }
             Output::CloseLink { peer } => {
                 let member = self.remove(now, peer);
@@ -483,6 +484,7 @@ impl ChannelTask {
                 self.shell.hooks.tell(self.channel, &self.name, event);
             }
             self.status.live.store(true, Ordering::Relaxed);
+            self.open_chat(epoch);
             self.members.say_to_all_but(source, &FromTracker::Live { epoch, source: self.source });
         }
     }
@@ -505,9 +507,17 @@ impl ChannelTask {
         }
     }
 
+    fn open_chat(&self, epoch: Epoch) {
+        let directory = &self.shell.directory;
+        if let Some(channel) = directory.at_hand(self.channel) {
+            directory.chats.begin(&channel, epoch, &self.shell.config().limits, self.shell.clock.now());
+        }
+    }
+
     fn programme_over(&mut self) {
         if let Some(event) = self.programme.over() {
             self.shell.hooks.tell(self.channel, &self.name, event);
+            self.shell.directory.chats.over(self.channel);
         }
     }
 

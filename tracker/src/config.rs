@@ -88,7 +88,7 @@ pub struct Config {
 pub const NEED_RESTART: &[&str] = &[
     "listen", "rtmp", "udp", "links", "data", "announce",
     "acme_domains", "acme_contact", "acme_directory", "acme_ca", "http_listen",
-    "connections_max", "sessions_max",
+    "connections_max", "sessions_max", "chat_visits_max",
     "metrics_channels_max", "log_format",
     "webhook_url", "webhook_secret", "webhook_private",
 ];

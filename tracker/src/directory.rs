@@ -16,6 +16,7 @@ use wire::ChannelId;
 
 use crate::admin::ChannelState;
 use crate::channel::{ChannelHandle, ChannelTask, ToChannel};
+use crate::chat::Chats;
 use crate::hooks::{Event, Hooks};
 use crate::lately::Lately;
 use crate::machine;
@@ -36,6 +37,7 @@ pub(crate) struct Directory {
     known: Arc<Known>,
     store: Store,
     pub(crate) lately: Arc<Lately>,
+    pub(crate) chats: Arc<Chats>,
     hooks: Hooks,
 }
 
@@ -107,7 +109,13 @@ impl KnownChannel {
 impl Directory {
     pub(crate) fn new(store: Store, hooks: Hooks) -> Self {
         let known = Known { channels: DashMap::new(), names: DashMap::new(), registered: Notify::new() };
-        Directory { known: Arc::new(known), store, lately: Arc::default(), hooks }
+        Directory {
+            known: Arc::new(known),
+            store,
+            lately: Arc::default(),
+            chats: Arc::new(Chats::new()),
+            hooks,
+        }
     }
 
     /// A channel that is known, live or not. The id of a key that was given up leads to its successor.
@@ -311,6 +319,11 @@ impl Directory {
         self.known.channels.get(&id).map(|known| Arc::clone(&known.channel))
     }
 
+    /// A channel that somebody has asked for lately.
+    pub(crate) fn at_hand(&self, id: ChannelId) -> Option<Arc<Channel>> {
+        self.known.channels.get(&id).map(|known| Arc::clone(&known.channel))
+    }
+
     /// Keeps at hand what the store says.
     pub(crate) fn know(&self, channel: Channel) -> Arc<Channel> {
         if !self.known.channels.contains_key(&channel.id) && self.known.channels.len() >= AT_HAND_MAX {
@@ -331,6 +344,7 @@ impl Directory {
             self.known.names.remove_if(&old.name, |_, owner| *owner == channel.id);
         }
         self.known.names.insert(channel.name.clone(), channel.id);
+        self.chats.changed(&channel);
         channel
     }
 
@@ -338,6 +352,7 @@ impl Directory {
     pub(crate) fn forget(&self, id: ChannelId) {
         let Some((_, known)) = self.known.channels.remove(&id) else { return };
         self.known.names.remove_if(&known.channel.name, |_, owner| *owner == id);
+        self.chats.removed(id);
         if let Some(handle) = known.handle {
             handle.tell_later(ToChannel::Removed);
         }

@@ -21,6 +21,7 @@ use crate::admin;
 use crate::api;
 use crate::assets::Assets;
 use crate::cards;
+use crate::chat;
 use crate::embedding;
 use crate::machine;
 use crate::metrics::{self, Metrics};
@@ -70,6 +71,7 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .route("/admin", get(admin_page))
         .merge(embedding::routes())
         .merge(cards::routes())
+        .merge(chat::routes())
         .merge(stills::routes())
         .merge(api::router(site.clone()))
         .with_state(site)
@@ -294,7 +296,7 @@ pub(crate) fn uncached(answer: impl IntoResponse) -> Response {
 }
 
 /// A refusal with a name of its own in metrics; others are named by their status.
-fn refuse(reason: Reason, status: StatusCode, words: &'static str) -> Response {
+pub(crate) fn refuse(reason: Reason, status: StatusCode, words: &'static str) -> Response {
     let mut response = (status, words).into_response();
     response.extensions_mut().insert(reason);
     response

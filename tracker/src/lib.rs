@@ -16,6 +16,7 @@ mod assets;
 mod budget;
 mod cards;
 mod channel;
+mod chat;
 pub mod check;
 mod config;
 mod connection;

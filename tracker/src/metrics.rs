@@ -41,6 +41,8 @@ pub(crate) struct Metrics {
     pub(crate) sources: Count,
     /// Broadcasts that began.
     pub(crate) started: Count,
+    /// Lines that chats have passed on.
+    pub(crate) chat_lines: Count,
     /// Webhooks that were taken.
     pub(crate) hooks_delivered: Count,
     /// Attempts to deliver one that failed.
@@ -62,6 +64,8 @@ pub(crate) struct Present {
     pub(crate) uptime: Duration,
     /// Whether the server takes viewers.
     pub(crate) ready: bool,
+    /// Connections to chats.
+    pub(crate) chat_visits: u64,
 }
 
 /// A number that only grows.
@@ -102,6 +106,7 @@ impl Metrics {
             viewers: Count::default(),
             sources: Count::default(),
             started: Count::default(),
+            chat_lines: Count::default(),
             hooks_delivered: Count::default(),
             hooks_failed: Count::default(),
             hooks_dropped: Count::default(),
@@ -173,6 +178,8 @@ impl Reading {
         page.gauge("ready", "1 while the server takes viewers, see /readyz", f64::from(present.ready))?;
         page.gauge("sessions", "Open sessions", present.sessions as f64)?;
         page.gauge("sessions_limit", "Sessions that may be open", present.sessions_max as f64)?;
+        page.gauge("chat_visits", "Open connections to chats", present.chat_visits as f64)?;
+        page.counter("chat_lines", "Lines passed on in chats", &metrics.chat_lines)?;
         page.counter("sessions_opened", "Sessions opened", &metrics.sessions)?;
         let joins = [("viewer", &metrics.viewers), ("source", &metrics.sources)];
         let joins = joins.map(|(role, count)| ([("role", role)], count.total()));
@@ -296,7 +303,7 @@ mod tests {
 
     fn text(metrics: &Arc<Metrics>) -> String {
         let uptime = Duration::from_secs(3);
-        metrics.text(Present { sessions: 2, sessions_max: 9, uptime, ready: true }).unwrap()
+        metrics.text(Present { sessions: 2, sessions_max: 9, uptime, ready: true, chat_visits: 0 }).unwrap()
     }
 
     #[test]

@@ -7,6 +7,8 @@ use swarm::Violation;
 use uploader::ingest::Refused as RefusedEncoder;
 use wire::session::{Refusal, SessionError};
 
+use crate::chat::Objection;
+
 /// Where somebody was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Door {
@@ -18,6 +20,8 @@ pub(crate) enum Door {
     Session,
     /// An encoder's connection.
     Rtmp,
+    /// A chat.
+    Chat,
 }
 
 /// Declares the reasons with their names, so that none can be without one.
@@ -118,6 +122,17 @@ reasons! {
     /// Another channel's.
     WrongChannel = "wrong_channel",
 
+    /// No broadcast is on, or its chat is off.
+    ChatClosed = "chat_closed",
+    /// Somebody who was banned.
+    Banned = "banned",
+    /// A line with a link, where there may be none.
+    Link = "link",
+    /// Faster than slow mode lets anybody.
+    SlowMode = "slow_mode",
+    /// A name or a line that cannot be shown.
+    BadText = "bad_text",
+
     /// No such stream key.
     WrongKey = "wrong_key",
     /// Nothing is played over RTMP.
@@ -134,7 +149,7 @@ reasons! {
 
 impl Door {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Door; 4] = [Door::Http, Door::Opening, Door::Session, Door::Rtmp];
+    pub(crate) const ALL: [Door; 5] = [Door::Http, Door::Opening, Door::Session, Door::Rtmp, Door::Chat];
 
     /// Its name in metrics.
     pub(crate) fn name(self) -> &'static str {
@@ -143,6 +158,7 @@ impl Door {
             Door::Opening => "opening",
             Door::Session => "session",
             Door::Rtmp => "rtmp",
+            Door::Chat => "chat",
         }
     }
 }
@@ -217,6 +233,32 @@ impl From<Violation> for Reason {
             Violation::Flood => Reason::Flood,
             Violation::WrongChannel => Reason::WrongChannel,
         }
+    }
+}
+
+impl Reason {
+    /// Of what is not done in a chat; `None`: it is nobody's fault.
+    pub(crate) fn of_chat(objection: Objection) -> Option<Reason> {
+        Some(match objection {
+            Objection::Closed => Reason::ChatClosed,
+            Objection::NoName | Objection::Sealing | Objection::BadMessage => Reason::BadMessage,
+            Objection::BadName | Objection::BadText => Reason::BadText,
+            Objection::NameTaken => Reason::NameTaken,
+            Objection::Link => Reason::Link,
+            Objection::Slow => Reason::SlowMode,
+            Objection::TooFast => Reason::TooMany,
+            Objection::Busy => Reason::Busy,
+            Objection::Banned => Reason::Banned,
+            Objection::NotAllowed | Objection::NotListed => Reason::Forbidden,
+            Objection::BadProof => Reason::BadProof,
+            Objection::Full => Reason::SessionsFull,
+            Objection::TooSlow => Reason::TooSlow,
+            Objection::NothingSaid => Reason::NothingSaid,
+            Objection::Removed => Reason::UnknownChannel,
+            Objection::ShuttingDown => Reason::ShuttingDown,
+            // A line that is gone already.
+            Objection::Unknown => return None,
+        })
     }
 }
 

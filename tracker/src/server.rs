@@ -148,6 +148,7 @@ impl Server {
             history: History::default(),
             disk: Disk::default(),
             sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
+            chat_visits: Arc::new(Semaphore::new(config.limits.chat_visits_max)),
             stun_port: stun.as_ref().map(|stun| stun.local_addr().port()),
             ending: ending_end,
             settings: settings_end,
@@ -216,6 +217,7 @@ impl Server {
                 let _ = channel.tell(ToChannel::ShutDown).await;
             }
             let _ = self.shell.sessions.acquire_many(limits.sessions_max as u32).await;
+            let _ = self.shell.chat_visits.acquire_many(limits.chat_visits_max as u32).await;
         };
         let _ = tokio::time::timeout(limits.shutdown_wait, farewell).await;
         hosting.into_iter().for_each(|hosting| hosting.abort());

@@ -40,6 +40,8 @@ pub(crate) struct Shell {
     pub(crate) disk: Disk,
     /// One permit a session.
     pub(crate) sessions: Arc<Semaphore>,
+    /// One permit for each connection to a chat.
+    pub(crate) chat_visits: Arc<Semaphore>,
     /// Port of the STUN server, for viewers.
     pub(crate) stun_port: Option<u16>,
     /// `true` once the server is about to end.
@@ -75,6 +77,7 @@ impl Shell {
             sessions_max: self.config().limits.sessions_max,
             uptime: self.clock.uptime(),
             ready: self.unready().is_none(),
+            chat_visits: self.directory.chats.open(),
         }
     }
 

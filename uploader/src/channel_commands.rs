@@ -43,7 +43,7 @@ enum Command {
     /// Print what the server says of your channel
     Show,
     /// Change title, description and other settings
-    Set(Settings),
+    Set(Box<Settings>),
     /// Take another name; the old one is free from then on
     Rename {
         /// The new name
@@ -119,6 +119,18 @@ struct Settings {
     /// Viewers at once; 0: as many as the server takes
     #[arg(long, value_name = "NUMBER")]
     viewers_max: Option<u32>,
+    /// Whether viewers can write to each other
+    #[arg(long, value_parser = ["on", "off"])]
+    chat: Option<String>,
+    /// Whether guests may write links there
+    #[arg(long, value_parser = ["on", "off"])]
+    chat_links: Option<String>,
+    /// Seconds from one line of a guest to the next; 0: no slow mode
+    #[arg(long, value_name = "SECONDS")]
+    chat_slow: Option<u32>,
+    /// Public key of somebody who may delete lines and ban, as the chat shows it to them; may be repeated. `none`: nobody
+    #[arg(long, value_name = "KEY")]
+    chat_moderator: Vec<String>,
     /// Picture to show while it is not live: JPEG, PNG, WebP or AVIF, at most 256 KiB
     #[arg(long, value_name = "FILE")]
     poster: Option<PathBuf>,
@@ -132,7 +144,7 @@ pub(crate) fn run(channel: Channel) -> Result<()> {
     match command {
         Command::Claim { name, invite } => print(&account.claim(&name, invite.as_deref())?),
         Command::Show => print(&account.show(&id.to_string())?),
-        Command::Set(settings) => set(&account, settings)?,
+        Command::Set(settings) => set(&account, *settings)?,
         Command::Rename { name } => print(&account.change(&json!({ "name": name }))?),
         Command::Rotate { to } => {
             // Made first: a channel must never hang on a key that nobody has.
@@ -176,6 +188,8 @@ impl Settings {
         let limit = |number: u32| (number > 0).then_some(number);
         let origins = (!self.embed_origin.is_empty())
             .then(|| self.embed_origin.into_iter().filter(|origin| origin != "any").collect::<Vec<_>>());
+        let moderators = (!self.chat_moderator.is_empty())
+            .then(|| self.chat_moderator.into_iter().filter(|key| key != "none").collect::<Vec<_>>());
         let given = [
             ("title", self.title.map(Value::from)),
             ("description", self.description.map(Value::from)),
@@ -186,6 +200,10 @@ impl Settings {
             ("sharing", self.sharing.map(Value::from)),
             ("sharing_viewers_min", self.sharing_viewers_min.map(|number| json!(limit(number)))),
             ("viewers_max", self.viewers_max.map(|number| json!(limit(number)))),
+            ("chat", self.chat.map(Value::from)),
+            ("chat_links", self.chat_links.map(Value::from)),
+            ("chat_slow_s", self.chat_slow.map(|seconds| json!(limit(seconds)))),
+            ("chat_moderators", moderators.map(Value::from)),
         ];
         let given = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
         Value::Object(given.collect::<Map<_, _>>())

@@ -57,6 +57,6 @@ use broadcast::Shell;
 use shell::Shell;
 
 #[cfg(all(target_arch = "wasm32", feature = "studio"))]
-pub use studio::{Broadcaster, authorize, channel_of, solve};
+pub use studio::{Broadcaster, authorize, channel_of, chat_proof, solve};
 #[cfg(all(target_arch = "wasm32", not(feature = "studio")))]
 pub use viewer::Viewer;

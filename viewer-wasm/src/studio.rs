@@ -25,6 +25,13 @@ pub fn authorize(seed: &[u8], method: &str, path: &str, nonce: &str, body: &[u8]
     Ok(Request { method, path, nonce, body }.authorize(&signer(seed)?))
 }
 
+/// What proves in the chat of `channel` that the key `seed` is there; `nonce` is the connection's own.
+#[wasm_bindgen(js_name = chatProof)]
+pub fn chat_proof(seed: &[u8], channel: &str, nonce: &str) -> Result<String, JsValue> {
+    let channel = channel.parse().map_err(|_| JsValue::from("the channel's id is none"))?;
+    Ok(wire::chat::proof(&signer(seed)?, channel, nonce))
+}
+
 /// The work that a server asks for of the key `seed` before it registers a name: about 2^`bits` hashes.
 #[wasm_bindgen]
 pub fn solve(seed: &[u8], nonce: &str, bits: u32) -> Result<f64, JsValue> {

@@ -3,6 +3,7 @@
 //!
 //! The protocol in prose, with the layouts byte by byte, is in `docs/protocol.md`.
 
+pub mod chat;
 mod codec;
 mod delegation;
 mod flat;

@@ -21,6 +21,7 @@ pub(crate) enum Domain {
     Delegation,
     Request,
     Rotation,
+    Chat,
 }
 
 impl Domain {
@@ -32,6 +33,7 @@ impl Domain {
             Domain::Delegation => b"swarmcast/1 delegation\0",
             Domain::Request => b"swarmcast/1 request\0",
             Domain::Rotation => b"swarmcast/1 rotation\0",
+            Domain::Chat => b"swarmcast/1 chat\0",
         }
     }
 }

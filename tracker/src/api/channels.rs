@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::signed::Signed;
 use crate::directory::{Directory, Listed};
 use crate::http::Site;
-use crate::store::settings::{ChannelSettings, Sharing, Visibility};
+use crate::store::settings::{ChannelSettings, Chat, ChatLinks, Sharing, Visibility};
 use crate::store::{Channel, Records, Right, StoreError};
 
 /// A channel as everyone may see it.
@@ -71,6 +71,12 @@ pub(crate) struct Change {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
     viewers_max: Option<Option<u32>>,
+    chat: Option<Chat>,
+    chat_links: Option<ChatLinks>,
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    chat_slow_s: Option<Option<u32>>,
+    chat_moderators: Option<Vec<String>>,
 }
 
 /// Tells `null` from what is not there.
@@ -118,6 +124,10 @@ impl Change {
         put(&mut settings.sharing, self.sharing);
         put(&mut settings.sharing_viewers_min, self.sharing_viewers_min);
         put(&mut settings.viewers_max, self.viewers_max);
+        put(&mut settings.chat, self.chat);
+        put(&mut settings.chat_links, self.chat_links);
+        put(&mut settings.chat_slow_s, self.chat_slow_s);
+        put(&mut settings.chat_moderators, self.chat_moderators);
     }
 
     fn carry_out(self, store: &dyn Records, id: ChannelId) -> Result<Channel, StoreError> {

@@ -8,9 +8,9 @@ use super::values;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Connections at once, sessions included. 16,384: at about 20 KB each 320 MB, below the usual 20,000 files
+    /// Connections at once, sessions and chats included. 18,432: at about 20 KB each 360 MB, below the usual 20,000 files
     /// that a service may open.
-    #[arg(long, value_name = "NUMBER", default_value = "16384", value_parser = values::count, hide_short_help = true)]
+    #[arg(long, value_name = "NUMBER", default_value = "18432", value_parser = values::count, hide_short_help = true)]
     pub connections_max: usize,
     /// Sessions at once. 16,000: leaves room for those who fetch a page.
     #[arg(long, value_name = "NUMBER", default_value = "16000", value_parser = values::count, hide_short_help = true)]
@@ -41,6 +41,22 @@ pub struct Limits {
     /// Binary messages read from a broadcaster in a second, on average. 2,000: 64 Mb/s in the smallest pieces.
     #[arg(long, value_name = "NUMBER", default_value = "2000", value_parser = values::count_32, hide_short_help = true)]
     pub source_frames_per_second: u32,
+    /// Connections to chats at once, counted apart from sessions. 2,048: one in eight viewers opens it.
+    #[arg(long, value_name = "NUMBER", default_value = "2048", value_parser = values::count, hide_short_help = true)]
+    pub chat_visits_max: usize,
+    /// Lines of a broadcast that who opens its chat is shown. 100: a few screens.
+    #[arg(long, value_name = "NUMBER", default_value = "100", value_parser = values::count, hide_short_help = true)]
+    pub chat_lines_kept: usize,
+    /// Lines of all guests of one chat in a second. 20: nobody can read more.
+    #[arg(long, value_name = "NUMBER", default_value = "20", value_parser = values::count_32, hide_short_help = true)]
+    pub chat_lines_per_second: u32,
+    /// Time from one line of a speaker to the next, on average; four may come at once. 2 s: as fast as people write.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = values::duration, hide_short_help = true)]
+    pub chat_line_every: Duration,
+    /// Messages of a chat waiting for one who does not read; then the connection ends. 256: ten seconds of the busiest
+    /// chat. Each is held once for all.
+    #[arg(long, value_name = "NUMBER", default_value = "256", value_parser = values::count, hide_short_help = true)]
+    pub chat_queued_max: usize,
     /// Time for the request line and headers. 10 s: two lost packets on a slow mobile network.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration, hide_short_help = true)]
     pub header_timeout: Duration,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use wire::ChannelId;
 
 /// Bytes of a title: one line under a picture.
 pub const TITLE_MAX: usize = 120;
@@ -23,6 +24,12 @@ pub const ORIGIN_MAX: usize = 270;
 
 /// Bytes of a poster: 1280 x 720 as a good JPEG takes about 150 KiB.
 pub const POSTER_BYTES_MAX: usize = 256 << 10;
+
+/// Seconds between two lines of one guest at most, in slow mode. An hour: who wants more switches the chat off.
+pub const CHAT_SLOW_S_MAX: u32 = 3_600;
+
+/// Moderators of one chat: enough for each hour of a long programme.
+pub const CHAT_MODERATORS_MAX: usize = 32;
 
 /// What the owner of a channel has set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -46,6 +53,14 @@ pub struct ChannelSettings {
     pub sharing_viewers_min: Option<u32>,
     /// Viewers at once; `None`: as many as the server takes.
     pub viewers_max: Option<u32>,
+    /// Whether viewers can write to each other.
+    pub chat: Chat,
+    /// Whether guests may write links there.
+    pub chat_links: ChatLinks,
+    /// Seconds from one line of a guest to the next; `None`: as fast as the server lets anybody.
+    pub chat_slow_s: Option<u32>,
+    /// Public keys of those who may delete lines and ban, as a channel's id is written.
+    pub chat_moderators: Vec<String>,
 }
 
 /// Who finds a channel.
@@ -74,6 +89,28 @@ pub enum Sharing {
     Off,
 }
 
+/// Whether a channel has a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Chat {
+    /// During its broadcasts.
+    #[default]
+    On,
+    /// No.
+    Off,
+}
+
+/// Whether guests may write links in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatLinks {
+    /// A line with a link is refused, in words.
+    #[default]
+    Off,
+    /// They may.
+    On,
+}
+
 /// A setting is not what it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` {wrong}")]
@@ -97,7 +134,21 @@ impl ChannelSettings {
         require(few, "embed_origins", &format!("may name at most {EMBED_ORIGINS_MAX} origins"))?;
         let origins = self.embed_origins.iter().all(|origin| is_origin(origin));
         require(origins, "embed_origins", "must be origins such as `https://example.org`, without a path")?;
-        require(self.viewers_max != Some(0), "viewers_max", "must be at least 1, or absent for no limit")
+        require(self.viewers_max != Some(0), "viewers_max", "must be at least 1, or absent for no limit")?;
+        let slow = self.chat_slow_s.is_none_or(|seconds| (1..=CHAT_SLOW_S_MAX).contains(&seconds));
+        require(
+            slow,
+            "chat_slow_s",
+            &format!("must be 1 to {CHAT_SLOW_S_MAX} seconds, or absent for no slow mode"),
+        )?;
+        let few = self.chat_moderators.len() <= CHAT_MODERATORS_MAX;
+        require(few, "chat_moderators", &format!("may name at most {CHAT_MODERATORS_MAX} keys"))?;
+        let keys = self.chat_moderators.iter().all(|key| key.parse::<ChannelId>().is_ok());
+        require(
+            keys,
+            "chat_moderators",
+            "must be public keys of 43 characters, as their owners' pages show them",
+        )
     }
 }
 
@@ -169,6 +220,8 @@ mod tests {
         bad("embed_origins", |settings| settings.embed_origins = vec!["example.org".into()]);
         bad("embed_origins", |settings| settings.embed_origins = vec!["https://a".into(); 33]);
         bad("viewers_max", |settings| settings.viewers_max = Some(0));
+        bad("chat_slow_s", |settings| settings.chat_slow_s = Some(CHAT_SLOW_S_MAX + 1));
+        bad("chat_moderators", |settings| settings.chat_moderators = vec!["anna".into()]);
     }
 
     #[test]

@@ -273,7 +273,7 @@ fn address() -> impl Strategy<Value = String> {
 
 /// A body: bytes, or JSON whose fields have the right names and any kind of value.
 fn body() -> impl Strategy<Value = Vec<u8>> {
-    const FIELDS: [&str; 12] = [
+    const FIELDS: [&str; 15] = [
         "work",
         "invite",
         "name",
@@ -283,6 +283,9 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         "embed_origins",
         "sharing",
         "viewers_max",
+        "chat",
+        "chat_slow_s",
+        "chat_moderators",
         "to",
         "by_old",
         "delegation",

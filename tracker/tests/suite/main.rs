@@ -7,6 +7,7 @@ mod acme;
 mod admin;
 mod api;
 mod certificates;
+mod chat;
 mod command_line;
 mod configured;
 mod floods;
