@@ -13,13 +13,13 @@ const VIDEO = [
   { kind: 'vp9', level: ({ height }) => (height > 720 ? 40 : 31), codec: ({ height }) => (height > 720 ? 'vp09.00.40.08' : 'vp09.00.31.08'), rest: {} },
 ];
 
-/** What a broadcast may look like; `kilobits` of picture a second. */
+/** What a broadcast may look like, best first; `kilobits` of picture a second, and the `least` that this size is worth. */
 export const QUALITIES = [
-  { id: '1080', label: '1080p', height: 1080, rate: 30, kilobits: 4000 },
-  { id: '720', label: '720p', height: 720, rate: 30, kilobits: 2200 },
-  { id: '480', label: '480p', height: 480, rate: 30, kilobits: 1100 },
-  { id: '360', label: '360p', height: 360, rate: 30, kilobits: 600 },
-  { id: '240', label: '240p', height: 240, rate: 24, kilobits: 300 },
+  { id: '1080', label: '1080p', height: 1080, rate: 30, kilobits: 4000, least: 3200 },
+  { id: '720', label: '720p', height: 720, rate: 30, kilobits: 2200, least: 1600 },
+  { id: '480', label: '480p', height: 480, rate: 30, kilobits: 1100, least: 800 },
+  { id: '360', label: '360p', height: 360, rate: 30, kilobits: 600, least: 450 },
+  { id: '240', label: '240p', height: 240, rate: 24, kilobits: 300, least: 200 },
 ];
 
 /** Bits a second of picture and sound, with what the boxes around them add. */

@@ -8,9 +8,10 @@ const SILENT_DB = -70;
 
 /**
  * `seconds`: the newest last, each with `unsentBytes`, `sentBytes`, `left`, `encoded`, `links`, `level`, `muted`,
- * `keyframeMs`, `trouble`, `state`; `bitrate`: bits a second. Lines `{ level: good|warning|trouble, text }`.
+ * `keyframeMs`, `trouble`, `state`; `bitrate`: bits a second; `uplink`: what the line carried when it was measured, in bits a
+ * second, or null. Lines `{ level: good|warning|trouble, text }`.
  */
-export function health(seconds, bitrate) {
+export function health(seconds, bitrate, uplink) {
   const lately = seconds.slice(-LASTING_S);
   const now = seconds.at(-1);
   if (!now) return [];
@@ -23,7 +24,8 @@ export function health(seconds, bitrate) {
   }
   if (lasts(({ unsentBytes }) => unsentBytes > bitrate / 16)) {
     const direct = now.links === 1 ? 'one direct viewer' : `${now.links} direct viewers`;
-    tell('trouble', `Your uplink is too slow for ${direct} and the server: what should go out waits. Choose a lower quality.`);
+    const carries = uplink === null ? '' : ` It carried ${(uplink / 1e6).toFixed(1)} Mb/s before.`;
+    tell('trouble', `Your uplink is too slow for ${direct} and the server: what should go out waits.${carries} Choose a lower quality.`);
   }
   const made = lately.reduce((sum, { encoded }) => sum + encoded, 0);
   const left = lately.reduce((sum, second) => sum + second.left, 0);

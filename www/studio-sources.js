@@ -52,13 +52,12 @@ export class Sources {
   async open({ picture, camera, microphone, height, rate }) {
     this.#stopPictures();
     const wanted = { camera: picture !== 'screen', screen: picture !== 'camera' };
-    const video = { height: { ideal: height }, width: { ideal: Math.round((height * 16) / 9) }, frameRate: { ideal: rate } };
     if (wanted.screen) {
       this.#streams.screen = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: rate }, audio: true });
     }
     if (wanted.camera) {
       const chosen = camera ? { deviceId: { exact: camera } } : { facingMode: 'user' };
-      this.#streams.camera = await navigator.mediaDevices.getUserMedia({ video: { ...video, ...chosen } });
+      this.#streams.camera = await navigator.mediaDevices.getUserMedia({ video: { ...size(height, rate), ...chosen } });
     }
     await this.listenTo(microphone);
     for (const kind of ['camera', 'screen']) this.#read(kind);
@@ -66,6 +65,12 @@ export class Sources {
     this.preview = new MediaStream((screen ?? face).getVideoTracks());
     this.inset = screen && face ? new MediaStream(face.getVideoTracks()) : null;
     this.#tick();
+  }
+
+  /** Asks the camera for another size. A screen keeps its own, and needs not be chosen again: the encoder makes it smaller. */
+  async resize({ height, rate }) {
+    const [track] = this.#streams.camera?.getVideoTracks() ?? [];
+    await track?.applyConstraints(size(height, rate));
   }
 
   /** Another microphone; `null`: none. */
@@ -191,6 +196,8 @@ export class Sources {
     return { context, bus, inputs: [] };
   }
 }
+
+const size = (height, rate) => ({ height: { ideal: height }, width: { ideal: Math.round((height * 16) / 9) }, frameRate: { ideal: rate } });
 
 function stop(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();

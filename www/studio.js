@@ -8,25 +8,31 @@ import { bitrate, Encoder, missing, QUALITIES } from './studio-encoder.js';
 import { health } from './studio-health.js';
 import { fromFile, mediaKey, ownKey, replaceKey, toFile } from './studio-key.js';
 import { devices, Sources } from './studio-sources.js';
+import { inWords, lineInWords, measureUplink, qualityFor } from './studio-uplink.js';
 
 const SECOND_MS = 1_000;
 const LEVEL_MS = 66;
 const SECONDS_KEPT = 10;
 const SERVER = `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/session`;
 const REMEMBERED = 'swarmcast-studio';
+const BY_LINE = 'line';
 
 const at = (id) => document.getElementById(id);
-const chosen = () => QUALITIES.find(({ id }) => id === at('quality').value);
+const isByLine = () => at('quality').value === BY_LINE;
+const chosen = () => (isByLine() ? qualityFor(uplink) : QUALITIES.find(({ id }) => id === at('quality').value));
 const picture = () => document.querySelector('input[name=picture]:checked').value;
 
 let seed = null;
 let sources = null;
+let uplink = null; // bits a second, once measured
+let measuring = null; // AbortController
 let broadcast = null; // { out, encoder, quality, began, seconds, before, loudest }
 
 async function start() {
   const reason = missing();
   if (reason) return say(reason, 'trouble');
-  at('quality').replaceChildren(...QUALITIES.map(({ id, label, kilobits }) => element('option', { value: id }, `${label}, ${kilobits} kb/s`)));
+  const byHand = QUALITIES.map((quality) => element('option', { value: quality.id }, inWords(quality)));
+  at('quality').replaceChildren(element('option', { value: BY_LINE }, 'What my line carries'), ...byHand);
   recall();
   await init({ module_or_path: new URL('./dist/studio_bg.wasm', import.meta.url) });
   await useKey(await ownKey());
@@ -38,7 +44,29 @@ async function start() {
   asksForInvite().then((asks) => { at('invited').hidden = !asks; }, () => {}); // The claim will say what is wrong.
   setInterval(showLevel, LEVEL_MS);
   setInterval(everySecond, SECOND_MS);
+  if (navigator.connection?.saveData) at('measure').hidden = false;
+  else measure();
   await openSources();
+}
+
+/** Measures the line and follows what it shows; says itself what goes wrong. */
+async function measure() {
+  const { signal } = (measuring = new AbortController());
+  setText(at('uplink'), 'Measuring your line …');
+  at('measure').hidden = true;
+  try {
+    uplink = await measureUplink(seed, signal);
+    showLine();
+    if (isByLine()) await sources.resize(chosen());
+  } catch (error) {
+    const why = signal.aborted ? '' : `: ${error.message.replace(/\.$/, '')}`;
+    setText(at('uplink'), `Your line was not measured${why}. ${inWords(chosen())} is ${isByLine() ? 'a guess' : 'your choice'}.`);
+  }
+  at('measure').hidden = false;
+}
+
+function showLine() {
+  if (uplink !== null) setText(at('uplink'), lineInWords(uplink, chosen(), isByLine()));
 }
 
 /** Opens camera, screen and microphone as chosen, and shows them. */
@@ -93,6 +121,7 @@ async function useKey(key) {
 
 async function goLive() {
   const name = at('name').value;
+  measuring?.abort(); // The line is needed.
   const quality = chosen();
   at('go').disabled = true;
   say('Taking the name …');
@@ -153,7 +182,7 @@ function everySecond() {
   setText(at('duration'), duration(performance.now() - broadcast.began));
   seconds.push(second);
   seconds.splice(0, seconds.length - SECONDS_KEPT);
-  showHealth(health(seconds, bitrate(quality)));
+  showHealth(health(seconds, bitrate(quality), uplink));
 }
 
 const direct = ({ links }) => links.filter(({ kind, stripes_out: out }) => kind === 'viewer' && out.length).length;
@@ -204,15 +233,14 @@ function say(text, kind = 'news') {
 
 function remember() {
   const { value: name } = at('name');
-  localStorage.setItem(REMEMBERED, JSON.stringify({ name, quality: chosen().id, picture: picture() }));
+  localStorage.setItem(REMEMBERED, JSON.stringify({ name, quality: at('quality').value, picture: picture() }));
 }
 
 function recall() {
-  at('quality').value = '720';
   try {
     const { name, quality, picture: kind } = JSON.parse(localStorage.getItem(REMEMBERED) ?? '{}');
     if (name) at('name').value = name;
-    if (QUALITIES.some(({ id }) => id === quality)) at('quality').value = quality;
+    at('quality').value = QUALITIES.some(({ id }) => id === quality) ? quality : BY_LINE;
     // A screen is only ever given when the person has just asked for it.
     if (kind === 'camera') document.querySelector(`input[value=${kind}]`).checked = true;
   } catch {
@@ -248,8 +276,12 @@ const saying = (work) => async (event) => {
 at('setup').addEventListener('submit', saying((event) => (event.preventDefault(), goLive())));
 at('setup').addEventListener('change', saying(({ target }) => {
   if (target.id === 'microphone') return sources.listenTo(target.value === 'none' ? null : target.value);
-  if (target.name === 'picture' || target.id === 'camera' || target.id === 'quality') return openSources();
+  if (target.name === 'picture' || target.id === 'camera') return openSources();
+  if (target.id !== 'quality') return;
+  showLine();
+  return sources.resize(chosen());
 }));
+at('measure').addEventListener('click', measure);
 at('export').addEventListener('click', save);
 at('import').addEventListener('change', saying(load));
 at('copy').addEventListener('click', saying(async () => {

@@ -1,5 +1,5 @@
 // Going live from a browser: Chromium's fake camera, seen and heard by three others; what happens on the page when the
-// server goes away, when the broadcast ends, and when the name is somebody else's.
+// server goes away, when the broadcast ends, and when the name is somebody else's; and what it makes of a slow line.
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -13,13 +13,17 @@ const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-s
 const PICTURES = path('target/browser-tests/pages');
 
 /** The studio's page in a browser that has a camera, and takes the server's address for a safe one. */
-async function studio(world, options = {}) {
+async function studio(world, { uplinkBps, ...options } = {}) {
   const browser = await world.browser('', [...CAMERA, `--unsafely-treat-insecure-origin-as-secure=${world.url}`]);
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const page = await context.newPage();
   const problems = [];
   page.on('pageerror', (error) => problems.push(error.stack ?? String(error)));
   page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+  if (uplinkBps) {
+    const devtools = await context.newCDPSession(page);
+    await devtools.send('Network.emulateNetworkConditions', { offline: false, latency: 20, downloadThroughput: -1, uploadThroughput: uplinkBps / 8 });
+  }
   await page.goto(`${world.url}/studio`);
   return { page, problems };
 }
@@ -98,9 +102,17 @@ scenario('a browser goes live with its camera, and three others see and hear it'
   assert.deepEqual(problems.filter((problem) => !/WebSocket|ERR_CONNECTION|404/.test(problem)), []);
 });
 
-scenario('a name that is somebody else’s is refused in words, and the next one works', async (world) => {
+scenario('a slow line is measured, a name that is somebody else’s is refused in words, and the next one works', async (world) => {
   await world.broadcast();
-  const { page } = await studio(world, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+  const { page } = await studio(world, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, uplinkBps: 4_100_000 });
+
+  // The line is measured, and decides until somebody else does.
+  const line = page.locator('#uplink');
+  const [words, carries, quality] = await world.until('the line is measured', 30, async () => /carries ([\d.]+) Mb\/s up: (\d+)p at/.exec(await line.textContent()));
+  world.note(words);
+  assert.ok(Number(carries) <= 4.5 && Number(quality) <= 480, words);
+  await page.locator('#quality').selectOption('1080');
+  assert.match(await line.textContent(), /wants 12 Mb\/s\. \d+p at [\d.]+ Mb\/s would fit\.$/);
   await page.locator('#quality').selectOption('240');
   await page.locator('#go:enabled').waitFor({ timeout: 20_000 });
   await page.locator('#name').fill(world.name);

@@ -2,12 +2,10 @@
 //! behind `#` and a program in `Authorization: Bearer`.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,12 +16,6 @@ use crate::encoder_settings::{EncoderSettings, KEY_PLACEHOLDER, ffmpeg_line, obs
 use crate::http::Site;
 use crate::machine;
 use crate::store::{Channel, setup_link};
-
-/// Bytes that an upload test may send: some seconds of a home uplink.
-const UPLOAD_TEST_BYTES_MAX: usize = 8 << 20;
-
-/// Time that it may take.
-const UPLOAD_TEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A link to the guide that was just made.
 #[derive(Serialize, ToSchema)]
@@ -63,13 +55,6 @@ pub(crate) struct Guide {
     obs_service: Option<serde_json::Value>,
     /// For those who keep their key: the uploader's command line.
     uploader: String,
-}
-
-/// What arrived.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct UploadTest {
-    /// Bytes.
-    bytes: usize,
 }
 
 /// Whose guide it is: proven by the token of a link.
@@ -146,30 +131,6 @@ pub(crate) async fn add_key(
     Invited(channel): Invited,
 ) -> Result<(StatusCode, Json<NewStreamKey>), Problem> {
     Ok((StatusCode::CREATED, Json(make(&site.shell.store, channel.id, label).await?)))
-}
-
-/// Takes some megabytes and throws them away: who sends them measures the time. Opened by a link's token.
-#[utoipa::path(post, path = "/api/v1/setup/upload-test", tag = "setup guide",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 200, body = UploadTest), (status = "default", body = Problem)))]
-pub(crate) async fn upload_test(_: Invited, body: Body) -> Result<Json<UploadTest>, Problem> {
-    let mut chunks = body.into_data_stream();
-    let read = async {
-        let mut bytes = 0;
-        while let Some(Ok(chunk)) = chunks.next().await {
-            bytes += chunk.len();
-            if bytes > UPLOAD_TEST_BYTES_MAX {
-                break;
-            }
-        }
-        bytes
-    };
-    let bytes = tokio::time::timeout(UPLOAD_TEST_TIMEOUT, read).await;
-    let bytes = bytes.map_err(|_| Problem::bad_request("The test took more than 20 s: send less."))?;
-    if bytes > UPLOAD_TEST_BYTES_MAX {
-        return Err(Problem::bad_request("A test sends at most 8 MiB."));
-    }
-    Ok(Json(UploadTest { bytes }))
 }
 
 /// The host of a `Host` header, without its port.

@@ -12,6 +12,7 @@ mod problem;
 mod rotation;
 mod signed;
 mod stream_keys;
+mod upload_test;
 
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ use crate::rate::Households;
 use caller::Caller;
 use challenge::Challenges;
 use problem::Problem;
+use upload_test::UploadTests;
 
 /// Requests of one household, on average and at once. 5 a second and 60: a page with a list of posters, reloaded.
 const REQUESTS: (f64, f64) = (5.0, 60.0);
@@ -42,6 +44,7 @@ pub(crate) struct Api {
     challenges: Challenges,
     requests: Households,
     registrations: Households,
+    upload_tests: UploadTests,
 }
 
 impl Api {
@@ -50,6 +53,7 @@ impl Api {
             challenges: Challenges::new(),
             requests: Households::new(REQUESTS),
             registrations: Households::new(REGISTRATIONS),
+            upload_tests: UploadTests::new(),
         }
     }
 }
@@ -82,7 +86,8 @@ impl Api {
         guide::link,
         guide::show,
         guide::add_key,
-        guide::upload_test,
+        upload_test::invited,
+        upload_test::signed,
     )
 )]
 struct Description;
@@ -109,7 +114,8 @@ pub(crate) fn router(site: Site) -> Router<Site> {
         .route("/api/v1/channels/{channel}/setup-links", post(guide::link))
         .route("/api/v1/setup", get(guide::show))
         .route("/api/v1/setup/stream-keys/{label}", put(guide::add_key))
-        .route("/api/v1/setup/upload-test", post(guide::upload_test))
+        .route("/api/v1/setup/upload-test", post(upload_test::invited))
+        .route("/api/v1/upload-tests", post(upload_test::signed))
         .route("/api/{*path}", get(nothing))
         .layer(from_fn_with_state(site, limit))
 }

@@ -1,11 +1,11 @@
 //! A request that a channel's key has signed. Nothing of it is used before the signature is checked.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -52,28 +52,47 @@ impl FromRequest<Site> for Signed {
 
     async fn from_request(request: Request, site: &Site) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let authorization = header.and_then(Authorization::parse).ok_or_else(|| {
-            Problem::unauthorized("Send `Authorization: Swarmcast CHANNEL.NONCE.SIGNATURE`; see docs/api.md.")
-        })?;
+        let authorization = authorization(&parts)?;
         let body = read(body).await?;
-        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-        let method = parts.method.as_str();
-        let signed = SignedRequest { method, path, nonce: authorization.nonce, body: &body };
-        signed.verify(&authorization).map_err(|_| {
-            Problem::unauthorized(
-                "The signature does not verify: sign method, path, nonce and body with the channel's key.",
-            )
-        })?;
-        let shell = Arc::clone(&site.shell);
-        shell.api.challenges.spend(authorization.nonce, machine::unix_ms()).map_err(
-            |not_good| match not_good {
-                NotGood::Spent => Problem::unauthorized("The challenge is used or too old: ask for another."),
-                NotGood::Full => Problem::busy("Too many signed requests; try in a minute."),
-            },
-        )?;
+        prove(&parts, &authorization, &body, site)?;
         Ok(Signed { channel: authorization.channel, nonce: authorization.nonce.to_owned(), body })
     }
+}
+
+/// A request that some key has signed without its body, which may be long and is nothing to believe in.
+pub(crate) struct Bodiless;
+
+impl FromRequestParts<Site> for Bodiless {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
+        let authorization = authorization(parts)?;
+        prove(parts, &authorization, &[], site)?;
+        Ok(Bodiless)
+    }
+}
+
+fn authorization(parts: &Parts) -> Result<Authorization<'_>, Problem> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    header.and_then(Authorization::parse).ok_or_else(|| {
+        Problem::unauthorized("Send `Authorization: Swarmcast CHANNEL.NONCE.SIGNATURE`; see docs/api.md.")
+    })
+}
+
+/// Checks the signature, and spends the challenge.
+fn prove(parts: &Parts, authorization: &Authorization, body: &[u8], site: &Site) -> Result<(), Problem> {
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    let signed = SignedRequest { method: parts.method.as_str(), path, nonce: authorization.nonce, body };
+    signed.verify(authorization).map_err(|_| {
+        Problem::unauthorized(
+            "The signature does not verify: sign method, path, nonce and body with the channel's key.",
+        )
+    })?;
+    let spent = site.shell.api.challenges.spend(authorization.nonce, machine::unix_ms());
+    spent.map_err(|not_good| match not_good {
+        NotGood::Spent => Problem::unauthorized("The challenge is used or too old: ask for another."),
+        NotGood::Full => Problem::busy("Too many signed requests; try in a minute."),
+    })
 }
 
 /// The whole of a body of bounded size, within bounded time.

@@ -210,6 +210,35 @@ async fn a_link_opens_the_guide_of_its_channel() {
 }
 
 #[tokio::test]
+async fn any_key_may_measure_its_line_as_often_as_a_household_needs() {
+    let tracker = server().await;
+    let test = async |signed_over: &[u8], nonce: &str, sent: &[u8]| {
+        let path = "/api/v1/upload-tests";
+        let request = Request { method: "POST", path, nonce, body: signed_over };
+        let headers = format!("Authorization: {}\r\n{ELSEWHERE}", request.authorize(&signer(9)));
+        tracker.request("POST", path, &headers, sent).await
+    };
+    let nonce = tracker.nonce().await;
+    assert_eq!(test(b"", &nonce, &[0; 70_000]).await.json(), json!({ "bytes": 70_000 }));
+    assert_eq!(test(b"", &nonce, &[0; 70_000]).await.status(), 401, "the challenge is used");
+    assert_eq!(
+        test(b"body", &tracker.nonce().await, b"body").await.status(),
+        401,
+        "nothing of a body is signed"
+    );
+    assert_eq!(tracker.request("POST", "/api/v1/upload-tests", ELSEWHERE, b"x").await.status(), 401);
+
+    let mut answers = Vec::new();
+    for _ in 0..10 {
+        answers.push(test(b"", &tracker.nonce().await, b"x").await);
+    }
+    let last = answers.pop().unwrap();
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+    assert_eq!((last.status(), &last.json()["type"]), (429, &json!("/problems/too-many")));
+    assert!(last.header("retry-after").is_some());
+}
+
+#[tokio::test]
 async fn the_interface_describes_itself() {
     let tracker = Tracker::start().await;
     let described = tracker.get("/api/v1/openapi.json", "").await.json();
