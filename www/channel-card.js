@@ -1,10 +1,10 @@
 // One channel on the front page: its poster, its name, and what its owner says of it. Made once, and told what changes.
 
+import { ago } from './ago.js';
 import { element, setText } from './elements.js';
 import { Poster } from './poster.js';
 
 const languages = new Intl.DisplayNames(['en'], { type: 'language', fallback: 'code' });
-const times = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 /** What is said of a channel below its name. */
 export function about({ category, language }) {
@@ -25,16 +25,13 @@ export class ChannelCard {
   #name = element('span', { className: 'name' });
   #about = element('span', { className: 'about' });
   #link;
-  #poster = null;
+  #poster;
 
-  constructor({ name, live }) {
+  constructor({ name, live, poster }) {
     const stage = element('span', { className: 'poster' }, element('span', { className: 'letter', 'aria-hidden': 'true' }, name.slice(0, 1)));
     stage.style.setProperty('--hue', hue(name));
-    if (live) {
-      this.#poster = new Poster(name);
-      stage.append(this.#poster.canvas);
-    }
-    stage.append(this.#badge, this.#audience);
+    this.#poster = new Poster(name, poster);
+    stage.append(this.#poster.canvas, this.#badge, this.#audience);
     this.#link = element('a', { href: `/watch/${encodeURIComponent(name)}`, className: live ? 'channel live' : 'channel' }, stage, this.#name, this.#about);
     this.root = element('li', {}, this.#link);
   }
@@ -45,13 +42,8 @@ export class ChannelCard {
     setText(this.#about, about({ category, language }));
     setText(this.#badge, live ? 'Live' : 'Off air');
     setText(this.#audience, live ? `${viewers.toLocaleString('en')} watching` : `live ${ago(now - ended)}`);
-    this.#poster?.refresh();
+    this.#poster.refresh();
   }
-}
-
-function ago(ms) {
-  const minutes = Math.max(0, Math.round(ms / 60_000));
-  return minutes < 60 ? times.format(-minutes, 'minute') : times.format(-Math.round(minutes / 60), 'hour');
 }
 
 /** The same colour for the same name. */

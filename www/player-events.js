@@ -7,12 +7,17 @@ const OFF_AIR = new Set(['offline', 'ended']);
 /** Names of the events, also for who passes them on. */
 export const EVENTS = ['live', 'offline', 'stall', 'error'];
 
+export const isOffAir = ({ state }) => OFF_AIR.has(state);
+
+/** Before there was a picture, nothing is live. */
+const plays = ({ state, first_frame_ms: firstFrameMs }) => state === 'live' && firstFrameMs !== null;
+
 /** The event that lies between two sets of figures, or null. */
 export function eventBetween(before, now) {
   const stalled = now.stalls.at(-1)?.at_s ?? 0;
   if (stalled > (before.stalls.at(-1)?.at_s ?? 0)) return 'stall';
+  if (plays(now)) return plays(before) ? null : 'live';
   if (now.state === before.state) return null;
   if (FAULTS.has(now.state)) return 'error';
-  if (OFF_AIR.has(now.state)) return OFF_AIR.has(before.state) ? null : 'offline';
-  return now.state === 'live' ? 'live' : null;
+  return isOffAir(now) && !isOffAir(before) ? 'offline' : null;
 }

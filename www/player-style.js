@@ -34,12 +34,12 @@ button:disabled { cursor: not-allowed; }
 :focus-visible { outline: 2px solid var(--own-focus); outline-offset: 2px; }
 svg { width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
 
-.stage { position: relative; aspect-ratio: 16 / 9; background: #0b0e12; color: #fff; border-radius: var(--swarmcast-radius, 10px); overflow: hidden; }
+.stage { position: relative; container-type: inline-size; aspect-ratio: 16 / 9; background: #0b0e12; color: #fff; border-radius: var(--swarmcast-radius, 10px); overflow: hidden; }
 .stage:fullscreen { border-radius: 0; aspect-ratio: auto; }
 :host([theatre]) .stage { border-radius: 0; aspect-ratio: auto; height: min(56.25vw, calc(100vh - 150px)); }
 .stage :focus-visible { outline-color: #fff; }
 video { width: 100%; height: 100%; display: block; object-fit: contain; }
-.curtain { position: absolute; inset: 0; display: flex; flex-direction: column; gap: 12px; align-items: center; justify-content: center; padding: 0 16px; text-align: center; color: #fff; background: radial-gradient(circle at 50% 40%, #1a212b, #0b0e12 70%); transition: opacity .2s; pointer-events: none; }
+.curtain { position: absolute; inset: 0; display: flex; flex-direction: column; gap: 12px; align-items: center; justify-content: center; padding: 0 16px; text-align: center; isolation: isolate; color: #fff; background: radial-gradient(circle at 50% 40%, #1a212b, #0b0e12 70%); transition: opacity .2s; pointer-events: none; }
 .curtain button { pointer-events: auto; }
 .curtain .word { font-size: clamp(17px, 3.2vw, 24px); font-weight: 600; letter-spacing: -.01em; }
 .curtain small { max-width: 46ch; font-size: 14px; line-height: 1.45; color: #b6c0cc; }
@@ -50,15 +50,26 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 .begin { width: 76px; height: 76px; display: none; place-items: center; border-radius: 50%; background: #fff; color: #14181f; }
 .begin svg { width: 36px; height: 36px; fill: currentColor; stroke: none; }
 [data-curtain="begin"] .begin { display: grid; }
-.alert { margin-top: 4px; padding: 8px 16px; border-radius: 99px; border: 1px solid #ffffff59; font-weight: 600; font-size: 14px; }
+:is([data-state="offline"], [data-state="ended"]) .curtain { padding-bottom: 50px; gap: 8px; }
+.curtain > canvas { position: absolute; inset: 0; z-index: -1; width: 100%; height: 100%; object-fit: cover; filter: brightness(.34); }
+.offair { display: grid; gap: 8px; justify-items: center; }
+@container (max-width: 600px) { :is([data-state="offline"], [data-state="ended"]) .curtain small { display: none; } }
+.offair p { margin: 0; font-size: 14px; color: #d3dae2; }
+.offair p:empty { display: none; }
+.alert { padding: 8px 16px; border-radius: 99px; border: 1px solid #ffffff59; font-weight: 600; font-size: 14px; background: #0b0e1280; }
 .alert:hover { background: #fff2; }
+.alert[aria-pressed="true"] { background: #fff; color: #14181f; }
+.started { position: absolute; top: 14px; right: 14px; display: flex; gap: 10px; align-items: center; padding: 8px 10px 8px 16px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }
+.started:empty { display: none; }
+.started button { display: grid; outline-color: #14181f !important; border-radius: 50%; }
 @keyframes turn { to { transform: rotate(1turn); } }
 
 .unmute { position: absolute; top: 14px; left: 14px; display: flex; gap: 8px; align-items: center; padding: 9px 16px 9px 12px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }
-.controls { position: absolute; inset: auto 0 0; padding: 34px 10px 6px; background: linear-gradient(transparent, #000c); transition: opacity .2s; }
+.controls { position: absolute; inset: auto 0 0; padding: 34px 10px 6px; background: linear-gradient(transparent, #000c); pointer-events: none; transition: opacity .2s; }
 .stage.still[data-curtain="open"][data-paused="false"] .controls:not(:focus-within) { opacity: 0; }
 .stage.still[data-curtain="open"][data-paused="false"] { cursor: none; }
 @media (hover: none) { .stage.tapped .controls { opacity: 1 !important; } }
+.controls > * { pointer-events: auto; }
 .row { display: flex; align-items: center; gap: 2px; }
 .row > button:not(.badge) { width: 40px; height: 40px; display: grid; place-items: center; border-radius: 8px; flex: none; }
 .row > button:not(.badge):hover { background: #fff2; }

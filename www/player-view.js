@@ -20,7 +20,7 @@ export class PlayerView {
   #share = null;
   #latest = null;
 
-  /** `on`: see Controls, and `unmute`, `sharing`, `uploadCap`, `noticed`, `alert`. */
+  /** `on`: see Controls, and `unmute`, `sharing`, `uploadCap`, `noticed`. */
   constructor(root, on) {
     this.root = root;
     this.on = { ...on, panel: () => this.togglePanel(), fullscreen: () => this.toggleFullscreen(), share: () => this.openShare() };
@@ -34,9 +34,8 @@ export class PlayerView {
     this.begin = element('button', { type: 'button', className: 'begin', 'aria-label': 'Play', 'data-action': 'begin' }, icon('play'));
     this.curtainText = element('span', { className: 'word', 'aria-hidden': 'true' });
     this.curtainMore = element('small', { 'aria-hidden': 'true' });
-    this.alert = element('button', { type: 'button', className: 'alert', 'data-action': 'alert' }, 'Tell me when it starts');
     this.curtain = element('div', { className: 'curtain', part: 'curtain' },
-      element('span', { className: 'spinner', 'aria-hidden': 'true' }), this.begin, this.curtainText, this.curtainMore, this.alert);
+      element('span', { className: 'spinner', 'aria-hidden': 'true' }), this.begin, this.curtainText, this.curtainMore);
     this.unmute = element('button', { type: 'button', className: 'unmute', part: 'unmute', hidden: true, 'data-action': 'unmute' }, icon('muted'), 'Tap for sound');
     this.stage = element('div', { className: 'stage', part: 'stage' }, this.video, this.curtain, this.unmute, this.controls.root);
 
@@ -50,7 +49,6 @@ export class PlayerView {
 
     this.begin.onclick = this.on.play;
     this.unmute.onclick = this.on.unmute;
-    this.alert.onclick = this.on.alert;
     this.video.onclick = () => this.#tapped();
     this.video.ondblclick = () => this.toggleFullscreen();
     this.controls.follow(this.stage);
@@ -67,7 +65,7 @@ export class PlayerView {
 
   render(now) {
     this.#latest = now;
-    const { stats, sound, keysOfPage, fills, mayAlert } = now;
+    const { stats, sound, keysOfPage, fills } = now;
     const words = wording(stats);
     const pictured = stats.first_frame_ms !== null && this.video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && SHOWS_A_PICTURE.has(stats.state);
     // Who has gone back watches on, whatever happens at the edge.
@@ -83,7 +81,6 @@ export class PlayerView {
     setText(this.text, held.text);
     setText(this.curtainText, held.title);
     setText(this.curtainMore, held.text);
-    this.alert.hidden = !mayAlert;
     this.unmute.hidden = sound !== 'muted';
     this.controls.render({ stats, pictured, mayTheatre: keysOfPage && !fills });
     this.pill.render(now);

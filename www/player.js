@@ -8,7 +8,7 @@ import init, { Viewer } from './dist/viewer.js';
 import { NOTHING_YET } from './figures.js';
 import { behindS } from './player-controls.js';
 import { keepAwake, tellMediaSession } from './player-device.js';
-import { eventBetween } from './player-events.js';
+import { eventBetween, isOffAir } from './player-events.js';
 import { History } from './player-history.js';
 import { keyAction } from './player-keys.js';
 import { PlayerView } from './player-view.js';
@@ -39,7 +39,7 @@ class SwarmcastPlayer extends HTMLElement {
   #failure = null;
   #told = NOTHING_YET; // the figures that the page was last told of
   #history = new History();
-  #alerting = false; // the viewer wants to hear when it starts
+  #offAir = null; // what is shown then, once it has been needed
 
   constructor() {
     super();
@@ -56,7 +56,6 @@ class SwarmcastPlayer extends HTMLElement {
       sharing: () => this.#toggleSharing(),
       uploadCap: (cap) => this.#setUploadCap(cap),
       noticed: () => this.#noticed(),
-      alert: () => this.#askToAlert(),
       shared: () => ({ channel: this.getAttribute('channel'), server: this.#server(), secret: this.getAttribute('secret'), key: this.stats().channel ?? this.getAttribute('key') }),
     });
   }
@@ -150,7 +149,8 @@ class SwarmcastPlayer extends HTMLElement {
     // What was buffered and decoded goes now, and not with the element.
     if (this.#viewer) this.#view.video.removeAttribute('src');
     if (this.#viewer) this.#view.video.load();
-    this.#viewer = null;
+    this.#offAir?.close();
+    this.#viewer = this.#offAir = null;
     this.#failure = null;
     this.#told = NOTHING_YET;
     this.#history = new History();
@@ -196,6 +196,11 @@ class SwarmcastPlayer extends HTMLElement {
 
   #server() {
     return sessionAddress(this.getAttribute('server'));
+  }
+
+  /** Where the server's pages are. */
+  #pages() {
+    return this.#server().replace(/^ws/, 'http');
   }
 
   async #play() {
@@ -284,16 +289,18 @@ class SwarmcastPlayer extends HTMLElement {
     this.#render();
   }
 
-  async #askToAlert() {
-    this.#alerting = (await Notification.requestPermission()) === 'granted';
-    this.#render();
+  async #showOffAir({ signal }) {
+    const { OffAir } = await import('./player-offair.js');
+    if (signal.aborted || !isOffAir(this.stats())) return;
+    const { stage, curtain } = this.#view;
+    this.#offAir ??= new OffAir({ stage, curtain, server: this.#pages(), channel: this.getAttribute('channel') });
+    this.#offAir.show();
   }
 
   #render() {
     if (!this.#ending) return;
     const stats = this.stats();
     this.#history.note(stats);
-    const offAir = stats.state === 'offline' || stats.state === 'ended';
     this.#view.render({
       stats,
       sharing: this.#sharing,
@@ -303,21 +310,19 @@ class SwarmcastPlayer extends HTMLElement {
       samples: this.#history.samples,
       keysOfPage: this.#hasKeysOfPage(),
       fills: this.hasAttribute('fill'),
-      mayAlert: offAir && !this.#alerting && window.isSecureContext && globalThis.Notification?.permission !== undefined && Notification.permission !== 'denied',
     });
     this.dispatchEvent(new CustomEvent('swarmcast-stats', { detail: stats }));
     this.#announce(stats);
   }
 
   #announce(stats) {
-    const event = eventBetween(this.#told, stats);
+    const [before, event] = [this.#told, eventBetween(this.#told, stats)];
     this.#told = stats;
+    if (isOffAir(stats) && !isOffAir(before)) this.#showOffAir(this.#ending);
+    if (!isOffAir(stats)) this.#offAir?.hide();
     if (!event) return;
     const { title, text } = wording(stats);
-    if (event === 'live' && this.#alerting) {
-      this.#alerting = false;
-      if (document.hidden) new Notification(`${this.getAttribute('channel')} is live`);
-    }
+    if (event === 'live') this.#offAir?.started();
     this.dispatchEvent(new CustomEvent(event, { detail: { state: stats.state, message: `${title}. ${text}`.trim() } }));
   }
 }

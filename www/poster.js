@@ -1,5 +1,5 @@
-// A poster of a live channel: its newest keyframe, which the server hands out as it came, decoded here into a canvas. The
-// decoder is let go at once: a page of posters holds none.
+// A poster of a channel: its owner's picture, else its newest keyframe, which the server hands out as it came. Decoded here into
+// a canvas; the decoder is let go at once: a page of posters holds none.
 
 const NEW_EVERY_MS = 15_000; // as often as the server takes a new one
 const PATIENCE_MS = 8_000; // for a keyframe to be fetched and shown
@@ -9,12 +9,15 @@ const WIDTH = 480; // pixels: sharp in a card on a fine screen
 let turn = Promise.resolve();
 
 export class Poster {
-  #address;
+  #own;
+  #keyframe;
   #drawn = -Infinity;
   #waiting = false;
 
-  constructor(channel) {
-    this.#address = `/stills/${encodeURIComponent(channel)}`;
+  /** `own`: the address of the owner's picture, if there is one; `server`: whose channel it is, by default this page's. */
+  constructor(channel, own, server = location.href) {
+    this.#own = own && new URL(own, server);
+    this.#keyframe = new URL(`/stills/${encodeURIComponent(channel)}`, server);
     this.canvas = Object.assign(document.createElement('canvas'), { width: WIDTH, height: (WIDTH * 9) / 16, hidden: true });
     this.canvas.setAttribute('aria-hidden', 'true');
   }
@@ -28,23 +31,40 @@ export class Poster {
   }
 
   async #draw() {
-    const video = document.createElement('video');
     try {
-      if (!this.canvas.isConnected) return;
-      await load(video, this.#address, AbortSignal.timeout(PATIENCE_MS));
-      const { canvas } = this;
-      canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
-      canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
-      canvas.hidden = false;
+      if (this.canvas.isConnected) await (this.#own ? this.#drawOwn() : this.#drawKeyframe());
     } catch {
       // A channel without a picture, or too slow a line: what was there stays.
+    } finally {
+      this.#drawn = performance.now();
+      this.#waiting = false;
+    }
+  }
+
+  async #drawOwn() {
+    const answer = await fetch(this.#own, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const picture = await createImageBitmap(await answer.blob());
+    this.#show(picture, picture);
+    picture.close();
+  }
+
+  async #drawKeyframe() {
+    const video = document.createElement('video');
+    try {
+      await load(video, this.#keyframe, AbortSignal.timeout(PATIENCE_MS));
+      this.#show(video, { width: video.videoWidth, height: video.videoHeight });
     } finally {
       URL.revokeObjectURL(video.src);
       video.removeAttribute('src');
       video.load();
-      this.#drawn = performance.now();
-      this.#waiting = false;
     }
+  }
+
+  #show(picture, { width, height }) {
+    const { canvas } = this;
+    canvas.height = Math.round((canvas.width * height) / width);
+    canvas.getContext('2d').drawImage(picture, 0, 0, canvas.width, canvas.height);
+    canvas.hidden = false;
   }
 }
 

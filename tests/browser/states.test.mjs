@@ -54,9 +54,33 @@ scenario('from connecting to the end of the broadcast', async (world) => {
   await world.startEncoder();
   await reads(world, page, /^Live/);
 
+  await world.until('there is a picture to remember', 10, async () => (await fetch(`${world.url}/stills/${world.name}`)).ok);
   world.encoder.mayEnd();
   await world.uploader.kill('SIGINT');
   await reads(world, page, /^The broadcast has ended/);
+
+  // Who comes now sees what was there last, and is told when it starts again: on the page, and by a notification where the
+  // page is not looked at.
+  const late = await world.viewer({ name: 'Ben' });
+  await late.page.getByText('Last live this minute.').waitFor({ timeout: 10_000 });
+  await late.until('sees the last picture', 10, () => late.page.locator('.curtain canvas').isVisible());
+  await late.page.evaluate(() => {
+    window.Notification = class {
+      static permission = 'default';
+      static requestPermission = async () => { window.Notification.permission = 'granted'; };
+      constructor(title) { window.notified = title; }
+    };
+    Object.defineProperty(window, 'isSecureContext', { value: true });
+    document.hasFocus = () => false;
+  });
+  for (const { page: waiting } of [viewer, late]) await waiting.getByRole('button', { name: 'Tell me when it starts' }).click();
+  await page.getByText('there are no notifications on this page').waitFor({ timeout: 5_000 });
+  await late.page.getByText('You get a notification').waitFor({ timeout: 5_000 });
+  await world.startUploader();
+  await world.startEncoder();
+  for (const { page: told } of [viewer, late]) await told.getByText('demo is live').waitFor({ timeout: 20_000 });
+  await late.until('is notified', 5, () => late.page.evaluate(() => window.notified === 'demo is live'));
+  assert.equal(await page.evaluate(() => window.notified), undefined);
 });
 
 scenario('a server that is away is looked for, with a count', async (world) => {

@@ -39,6 +39,12 @@ const WIDTHS: (u32, u32) = (200, 3_840);
 /// The picture of channels without one of their own, and its size.
 const PICTURE: (&str, u32, u32) = ("/assets/card.png", 1200, 630);
 
+/// Of that one; owners' pictures have any.
+const PICTURE_SIZE: &str = concat!(
+    "\n  <meta property=\"og:image:width\" content=\"{{width}}\">",
+    "\n  <meta property=\"og:image:height\" content=\"{{height}}\">",
+);
+
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -106,29 +112,30 @@ fn has_card(site: &Site, channel: &Channel) -> bool {
 
 fn head(channel: &Channel, base: &str) -> String {
     let (address, title) = (watch_address(channel, base), title(channel));
-    let (picture, width, height) = PICTURE;
+    let (usual, width, height) = PICTURE;
+    let own = channel.poster_address();
+    let size = if own.is_some() { "" } else { PICTURE_SIZE };
     let query = address.replace(':', "%3A").replace('/', "%2F");
     let description = description(channel);
+    let page = concat!(
+        "<meta name=\"description\" content=\"{{description}}\">\n",
+        "  <meta property=\"og:site_name\" content=\"swarmcast\">\n",
+        "  <meta property=\"og:type\" content=\"video.other\">\n",
+        "  <meta property=\"og:title\" content=\"{{title}}\">\n",
+        "  <meta property=\"og:description\" content=\"{{description}}\">\n",
+        "  <meta property=\"og:url\" content=\"{{address}}\">\n",
+        "  <meta name=\"twitter:card\" content=\"summary_large_image\">\n",
+        "  <link rel=\"canonical\" href=\"{{address}}\">\n",
+        "  <link rel=\"alternate\" type=\"application/json+oembed\" title=\"{{title}}\" href=\"{{oembed}}\">\n",
+        "  <meta property=\"og:image\" content=\"{{picture}}\">",
+    );
     template::filled(
-        concat!(
-            "<meta name=\"description\" content=\"{{description}}\">\n",
-            "  <meta property=\"og:site_name\" content=\"swarmcast\">\n",
-            "  <meta property=\"og:type\" content=\"video.other\">\n",
-            "  <meta property=\"og:title\" content=\"{{title}}\">\n",
-            "  <meta property=\"og:description\" content=\"{{description}}\">\n",
-            "  <meta property=\"og:url\" content=\"{{address}}\">\n",
-            "  <meta property=\"og:image\" content=\"{{picture}}\">\n",
-            "  <meta property=\"og:image:width\" content=\"{{width}}\">\n",
-            "  <meta property=\"og:image:height\" content=\"{{height}}\">\n",
-            "  <meta name=\"twitter:card\" content=\"summary_large_image\">\n",
-            "  <link rel=\"canonical\" href=\"{{address}}\">\n",
-            "  <link rel=\"alternate\" type=\"application/json+oembed\" title=\"{{title}}\" href=\"{{oembed}}\">",
-        ),
+        &[page, size].concat(),
         &[
             ("title", title),
             ("description", &description),
             ("address", &address),
-            ("picture", &format!("{base}{picture}")),
+            ("picture", &format!("{base}{}", own.as_deref().unwrap_or(usual))),
             ("width", &width.to_string()),
             ("height", &height.to_string()),
             ("oembed", &format!("{base}/oembed?format=json&url={query}")),

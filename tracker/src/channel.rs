@@ -22,6 +22,7 @@ use wire::session::{FromPeer, FromTracker, Refusal, Report, Welcome};
 use wire::{ChannelId, Epoch, PeerId, PeerSecret};
 
 use crate::config::Limits;
+use crate::lately::End;
 use crate::ledger::Ledger;
 use crate::machine;
 use crate::members::{Member, Members, SessionId};
@@ -501,7 +502,12 @@ impl ChannelTask {
             self.status.live.store(false, Ordering::Relaxed);
             // Whether it was to be seen by everyone, its header says.
             if self.relay.stream().is_some_and(|stream| !stream.private) {
-                self.shell.directory.lately.ended(self.channel, machine::unix_ms());
+                let still = self.relay.still(STILL_BYTES_MAX);
+                self.shell.directory.lately.ended(End {
+                    channel: self.channel,
+                    at_ms: machine::unix_ms(),
+                    still,
+                });
             }
             self.members.say_to_all_but(source, &FromTracker::Offline { ended });
         }

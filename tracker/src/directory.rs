@@ -18,7 +18,7 @@ use crate::admin::ChannelState;
 use crate::channel::{ChannelHandle, ChannelTask, ToChannel};
 use crate::chat::Chats;
 use crate::hooks::{Event, Hooks};
-use crate::lately::Lately;
+use crate::lately::{End, Lately};
 use crate::machine;
 use crate::metrics::Metrics;
 use crate::shell::Shell;
@@ -244,11 +244,11 @@ impl Directory {
     /// What was live and public lately and is not now, the newest first.
     pub(crate) fn lately(&self) -> Vec<Listed> {
         let ended = self.lately.at(machine::unix_ms()).into_iter();
-        let listed = ended.filter_map(|(id, ended_ms)| {
-            let known = self.known.channels.get(&id)?;
+        let listed = ended.filter_map(|End { channel, at_ms, .. }| {
+            let known = self.known.channels.get(&channel)?;
             let live = known.open_handle().is_some_and(|handle| handle.status().is_live());
             let public = known.channel.settings.visibility == Visibility::Public;
-            let listed = || Listed { ended_ms: Some(ended_ms), ..Listed::of(&known.channel, false, 0) };
+            let listed = || Listed { ended_ms: Some(at_ms), ..Listed::of(&known.channel, false, 0) };
             (public && !live).then(listed)
         });
         listed.collect()

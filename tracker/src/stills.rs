@@ -1,5 +1,5 @@
-//! Posters of what is live: the newest keyframe that a channel's relay holds anyway, as a file that browsers show. There is
-//! no decoder here, and no picture is kept longer than it is new.
+//! Posters of what is live, or was lately: the newest keyframe that a channel's relay holds anyway, as a file that browsers
+//! show. There is no decoder here, and of a broadcast no picture is kept but the last.
 //!
 //! What is sent counts as the relay's: with its month's volume at an end there are no posters.
 
@@ -14,10 +14,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use swarm::Still;
 use tokio::sync::oneshot;
+use wire::ChannelId;
 
 use crate::channel::{ChannelHandle, ToChannel};
+use crate::embedding;
 use crate::http::Site;
 use crate::machine;
+use crate::shell::Shell;
+use crate::store::settings::Visibility;
 
 /// Bytes of a poster. 512 KiB: a keyframe of 1080p at 8 Mb/s takes about 200 KB, with what else is in its 100 ms.
 pub(crate) const STILL_BYTES_MAX: usize = 512 << 10;
@@ -53,20 +57,27 @@ pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/stills/{name}", get(still))
 }
 
-/// Of a channel that is in the list, by its name.
+/// Of a channel that is in the list, or was, by its name.
 async fn still(State(site): State<Site>, Path(name): Path<String>) -> Response {
     let shell = &site.shell;
     let found = shell.directory.find(&name).await.ok().flatten();
-    let listed = found.and_then(|channel| shell.directory.listed_handle(channel.id));
-    let Some(handle) = listed.filter(|_| shell.egress.is_open()) else { return none() };
-    match newest(&handle).await {
-        Some(Still { mime, bytes }) => {
-            shell.egress.count(bytes.len());
-            let mime = HeaderValue::from_str(&mime).unwrap_or(HeaderValue::from_static("video/mp4"));
-            ([(CONTENT_TYPE, mime), (CACHE_CONTROL, CACHED)], bytes).into_response()
-        }
-        None => none(),
-    }
+    let Some(channel) = found.filter(|_| shell.egress.is_open()) else { return none() };
+    let still = match shell.directory.listed_handle(channel.id) {
+        Some(handle) => newest(&handle).await,
+        None if channel.settings.visibility == Visibility::Public => last(shell, channel.id),
+        None => None,
+    };
+    let Some(Still { mime, bytes }) = still else { return none() };
+    shell.egress.count(bytes.len());
+    let mime = HeaderValue::from_str(&mime).unwrap_or(HeaderValue::from_static("video/mp4"));
+    embedding::readable_everywhere(([(CONTENT_TYPE, mime), (CACHE_CONTROL, CACHED)], bytes).into_response())
+}
+
+/// What was seen last of a broadcast that is over; of one that is private now, nothing is told.
+fn last(shell: &Shell, channel: ChannelId) -> Option<Still> {
+    let (live, _) = shell.directory.on_air(channel);
+    let end = shell.directory.lately.of(channel, machine::unix_ms()).filter(|_| !live);
+    end?.still
 }
 
 /// Asks the channel's task only when the last poster has become old.

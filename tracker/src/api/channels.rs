@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use wire::ChannelId;
@@ -10,7 +11,9 @@ use wire::ChannelId;
 use super::problem::Problem;
 use super::signed::Signed;
 use crate::directory::{Directory, Listed};
+use crate::embedding;
 use crate::http::Site;
+use crate::machine;
 use crate::store::settings::{ChannelSettings, Chat, ChatLinks, Sharing, Visibility};
 use crate::store::{Channel, Records, Right, StoreError};
 
@@ -26,6 +29,9 @@ pub(crate) struct ChannelView {
     live: bool,
     /// Who watches now.
     viewers: u32,
+    /// Unix time of the end of its last broadcast, in milliseconds, if that was open to everyone and within a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_ms: Option<u64>,
     /// The server can broadcast it from an encoder with a stream key.
     hosted: bool,
     /// Unix time in milliseconds until which its owner lets the server sign; absent where it need not.
@@ -87,6 +93,8 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u32>>, D
 impl ChannelView {
     pub(crate) fn of(channel: &Channel, directory: &Directory) -> Self {
         let (live, viewers) = directory.status(channel.id);
+        let private = channel.settings.visibility == Visibility::Private;
+        let ended = directory.lately.of(channel.id, machine::unix_ms()).filter(|_| !live && !private);
         let settings = match channel.settings.visibility {
             Visibility::Private => {
                 ChannelSettings { visibility: Visibility::Private, ..ChannelSettings::default() }
@@ -98,6 +106,7 @@ impl ChannelView {
             name: channel.name.clone(),
             live,
             viewers,
+            ended_ms: ended.map(|end| end.at_ms),
             hosted: channel.hosted,
             delegated_until_ms: channel.delegated_until_ms,
             poster: channel.poster_address(),
@@ -148,14 +157,11 @@ pub(crate) async fn list(State(site): State<Site>) -> Json<Vec<Listed>> {
     Json(site.shell.directory.live())
 }
 
-/// One channel, live or not.
+/// One channel, live or not. Pages of other sites may read it: players on them do.
 #[utoipa::path(get, path = "/api/v1/channels/{channel}", tag = "channels",
     params(("channel" = String, Path, description = "Name or id. A key that was given up leads to its successor")),
     responses((status = 200, body = ChannelView), (status = "default", body = Problem)))]
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Path(wanted): Path<String>,
-) -> Result<Json<ChannelView>, Problem> {
+pub(crate) async fn show(State(site): State<Site>, Path(wanted): Path<String>) -> Result<Response, Problem> {
     let directory = &site.shell.directory;
     let found = directory.find(&wanted).await?.ok_or_else(|| Problem::unknown_channel(&wanted))?;
     let mut view = ChannelView::of(&found, directory);
@@ -163,7 +169,7 @@ pub(crate) async fn show(
         let said = site.shell.store.read(move |records| records.rotation_statement(old)).await?;
         view.rotated = said.map(|statement| Rotated { from: old, statement });
     }
-    Ok(Json(view))
+    Ok(embedding::readable_everywhere(Json(view).into_response()))
 }
 
 /// Changes settings or name. Signed.

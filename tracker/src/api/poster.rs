@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::signed::Signed;
+use crate::embedding;
 use crate::http::Site;
 
 /// The picture. Its address in a channel's answer carries a tag that changes with it, so that it can be kept.
@@ -20,7 +21,7 @@ pub(crate) async fn show(State(site): State<Site>, Path(wanted): Path<String>) -
         Problem::new(StatusCode::NOT_FOUND, "no-poster", "No picture", "This channel has no poster.")
     })?;
     let headers = [(CONTENT_TYPE, poster.mime), (CACHE_CONTROL, "public, max-age=3600".to_owned())];
-    Ok((headers, poster.bytes).into_response())
+    Ok(embedding::readable_everywhere((headers, poster.bytes).into_response()))
 }
 
 /// Sets the picture: JPEG, PNG, WebP or AVIF, of at most 256 KiB. Signed.

@@ -265,10 +265,15 @@ async fn a_poster_is_the_newest_keyframe_and_is_counted() {
     assert_eq!(still.body, [&b"ftypmoov"[..], &[0; 5_000]].concat());
     assert_eq!(tracker.get("/stills/another", "").await.status(), 404);
 
+    drop(source);
+    let ended = async || tracker.get("/api/v1/channels/demo", "").await.json()["ended_ms"].as_u64();
+    while ended().await.is_none() {}
+    assert_eq!(tracker.get("/stills/demo", "").await.body, still.body, "what was seen last");
+
     let mut database = tracker.database();
     let unlisted = ChannelSettings { visibility: Visibility::Unlisted, ..ChannelSettings::default() };
     database.write(|store| store.set(channel(1), &unlisted)).unwrap();
-    while tracker.get("/api/v1/channels", "").await.json() != serde_json::json!([]) {}
+    while tracker.get("/api/v1/lately", "").await.json() != serde_json::json!([]) {}
     assert_eq!(tracker.get("/stills/demo", "").await.status(), 404, "not for who has not got the link");
 }
 
@@ -312,6 +317,12 @@ async fn a_link_to_a_public_channel_shows_a_card() {
     }
     let etag = tracker.get("/watch/demo", "").await.header("etag").unwrap().to_owned();
     assert_eq!(tracker.get("/watch/demo", &format!("If-None-Match: {etag}\r\n")).await.status(), 304);
+
+    let poster = [0xff, 0xd8, 0xff, 0xe0];
+    tracker.database().write(|store| store.set_poster(channel(1), Some(&poster))).unwrap();
+    let own = format!("content=\"http://test/api/v1/channels/{}/poster?v=", channel(1));
+    while !card(&tracker, "demo").await.contains(&own) {}
+    assert!(!card(&tracker, "demo").await.contains("og:image:width"), "nobody knows it");
 
     let asked = "/oembed?url=http%3A%2F%2Ftest%2Fwatch%2Fdemo%23key%3Dx&maxwidth=320";
     let card = tracker.get(asked, "").await.json();
