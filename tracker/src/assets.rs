@@ -10,7 +10,9 @@ use axum::http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
 use rust_embed::RustEmbed;
-use sha2::{Digest, Sha384};
+use sha2::{Digest, Sha256, Sha384};
+
+use crate::modules;
 
 /// Bytes below which compression saves nothing worth a header.
 const WORTH_COMPRESSING_BYTES: usize = 512;
@@ -55,12 +57,14 @@ pub(crate) struct Encoded {
 impl Assets {
     /// All embedded files. Compression goes on in the background; until it is done they are served plain.
     pub(crate) fn load() -> Self {
-        let files = Embedded::iter().filter_map(|path| {
-            let file = Embedded::get(&path)?;
-            let hash = HEXLOWER.encode(&file.metadata.sha256_hash()[..8]);
-            let plain = Bytes::from(file.data.into_owned());
-            let (gzip, brotli) = (OnceLock::new(), OnceLock::new());
-            Some((path.to_string(), Asset { mime: mime(&path), hash, plain, gzip, brotli }))
+        let embedded =
+            Embedded::iter().filter_map(|path| Some((path.to_string(), Embedded::get(&path)?.data)));
+        let embedded: HashMap<_, _> = embedded.collect();
+        let text = |path: &str| embedded.get(path).and_then(|data| str::from_utf8(data).ok());
+        let files = embedded.iter().map(|(path, data)| {
+            let page = text(path).filter(|page| page.contains(modules::PLACE));
+            let plain = page.map_or_else(|| data.to_vec(), |page| modules::linked(page, text).into_bytes());
+            (path.clone(), Asset::new(mime(path), plain))
         });
         let assets = Assets { files: Arc::new(files.collect()) };
         let compressed = assets.clone();
@@ -87,6 +91,11 @@ impl Assets {
 }
 
 impl Asset {
+    fn new(mime: &'static str, plain: Vec<u8>) -> Self {
+        let hash = HEXLOWER.encode(&Sha256::digest(&plain)[..8]);
+        Asset { mime, hash, plain: plain.into(), gzip: OnceLock::new(), brotli: OnceLock::new() }
+    }
+
     /// The file as text.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.plain)
@@ -178,6 +187,19 @@ mod tests {
         assert!(accepts("gzip, deflate, br;q=1.0", "br"));
         assert!(!accepts("gzip;q=0, br;q=0", "gzip"));
         assert!(!accepts("", "gzip"));
+    }
+
+    #[test]
+    fn every_page_asks_for_its_modules_at_once() {
+        let assets = Assets::load();
+        for (path, page) in assets.files.iter().filter(|(path, _)| path.ends_with(".html")) {
+            let runs_modules = page.text().contains("<script type=\"module\" src=\"/assets/");
+            let source = Embedded::get(path).unwrap().data;
+            let has_place = String::from_utf8_lossy(&source).contains(modules::PLACE);
+            assert!(has_place || !runs_modules, "{path} has no {}", modules::PLACE);
+        }
+        let watch = assets.find("watch.html").unwrap().text();
+        assert!(watch.contains("<link rel=\"modulepreload\" href=\"/assets/player-style.js\">"), "{watch}");
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod ledger;
 mod machine;
 mod members;
 mod metrics;
+mod modules;
 mod opening;
 mod outbox;
 mod outpost;
