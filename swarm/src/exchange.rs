@@ -5,7 +5,7 @@ use wire::session::{Fault, FromPeer};
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, Piece, StreamHeader, StripeSet};
 
 use crate::authority::Proof;
-use crate::engine::Swarm;
+use crate::engine::{Session, Swarm};
 use crate::neighbor::{Neighbor, Outgoing};
 use crate::{Lane, Output, Role, Timestamp, Violation};
 
@@ -112,7 +112,10 @@ impl Swarm {
         self.lapsed = false;
         let (header, frame) = (generation.header.clone(), generation.frame.clone());
         self.enter(now, header.epoch);
-        self.offline = None;
+        // A tracker that is there knows better than neighbors, who hold what is over for a while.
+        if self.session != Session::Welcomed {
+            self.offline = None;
+        }
         if generation.is_closed_to(self.identity.role) {
             return self.lock(now);
         }
