@@ -142,6 +142,7 @@ async function goLive() {
   import('./studio-chat.js').then(({ showChat }) => broadcast?.out === out && showChat(at('chat'), { name, seed, secret }));
   at('setup').hidden = true;
   at('live').hidden = false;
+  at('title').focus(); // What had it is gone.
   setText(at('duration'), '0:00');
   showState();
 }
@@ -223,6 +224,7 @@ function endBroadcast() {
   at('live').hidden = true;
   at('onair').hidden = true;
   at('chat').replaceChildren();
+  at('go').focus();
 }
 
 function say(text, kind = 'news') {
@@ -279,7 +281,7 @@ at('setup').addEventListener('change', saying(({ target }) => {
   if (target.name === 'picture' || target.id === 'camera') return openSources();
   if (target.id !== 'quality') return;
   showLine();
-  return sources.resize(chosen());
+  return sources?.resize(chosen());
 }));
 at('measure').addEventListener('click', measure);
 at('export').addEventListener('click', save);
