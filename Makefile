@@ -16,7 +16,7 @@ TOOLS := chromium:chromium firefox-esr:firefox-esr ffmpeg:ffmpeg ip:iproute2 uns
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 
-.PHONY: help setup packages viewer build run test test-rust test-browser screenshots sim fuzz bench-tracker deb clean
+.PHONY: help setup packages viewer build run test test-rust test-browser screenshots soak bench-pages sim fuzz bench-tracker deb clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -80,6 +80,12 @@ test-browser: ## scenarios in real browsers (one: make test-browser ONLY=six-vie
 
 screenshots: build ## pictures of every page, phone and desktop, dark and light, into target/screenshots
 	cd tests/browser && node --test --test-reporter=spec screenshots.mjs
+
+soak: build ## real viewers over a network that fails all the time; fails when their memory grows (MINUTES=10)
+	cd tests/browser && MINUTES=$(or $(MINUTES),10) node --test --test-reporter=spec soak.mjs
+
+bench-pages: build ## what a first visit to each page costs: paints, blocking, shifts, requests, bytes
+	cd tests/browser && node --test --test-reporter=spec paint.mjs
 
 sim: ## simulate every scenario and hold the swarm against its goals: hours (less: make sim SEEDS=1 VIEWERS=1000)
 	cargo build --release --quiet --workspace --bin sim-table

@@ -130,7 +130,7 @@ scenario('everything on the pages is reached by keyboard and has a name', async 
 
   // And live: from the form by Enter, muted by Space, stopped by Enter, which asks first, and called off by Escape.
   await goLive(studio, 'mine');
-  const live = await tabThrough(studio, 12);
+  const live = await tabThrough(studio, 30);
   assert.deepEqual(['link', 'copy', 'mute', 'stop'].filter((action) => !live.has(action)), [], 'not reached');
   await studio.locator('#mute').press('Space');
   assert.equal(await studio.locator('#mute').getAttribute('aria-pressed'), 'true');

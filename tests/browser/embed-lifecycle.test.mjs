@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { onLan } from './lib/network.mjs';
+import { countOpen, memoryOf } from './lib/open.mjs';
 import { openSite } from './lib/site.mjs';
 import { watch } from './lib/until.mjs';
 import { scenario } from './lib/world.mjs';
@@ -13,40 +14,6 @@ const WARM_UP = 3; // opens until everything that is made once has been made
 // Between opening 3 and 10. A player that stayed would hold its pieces and its picture: megabytes each time.
 const HEAP_GROWTH_MAX_BYTES = 1_500_000;
 const NODES_GROWTH_MAX = 200; // a player is about 300
-
-/** In the page, before its scripts: counts what is open. */
-function countOpen() {
-  const open = { sockets: new Set(), connections: new Set(), intervals: new Set() };
-  window.WebSocket = class extends WebSocket {
-    constructor(...args) {
-      super(...args);
-      open.sockets.add(this);
-      this.addEventListener('close', () => open.sockets.delete(this));
-    }
-  };
-  window.RTCPeerConnection = class extends RTCPeerConnection {
-    constructor(...args) {
-      super(...args);
-      open.connections.add(this);
-    }
-
-    close() {
-      super.close();
-      open.connections.delete(this);
-    }
-  };
-  const { setInterval: start, clearInterval: stop } = window;
-  window.setInterval = (...args) => {
-    const id = start.apply(window, args);
-    open.intervals.add(id);
-    return id;
-  };
-  window.clearInterval = (id) => {
-    open.intervals.delete(id);
-    stop.call(window, id);
-  };
-  window.countsOpen = () => Object.fromEntries(Object.entries(open).map(([kind, all]) => [kind, all.size]));
-}
 
 async function sitePage(world) {
   const { origin } = await openSite({ '/': `<!doctype html><script type="module" src="${world.url}/embed.js"></script>` });
@@ -106,14 +73,7 @@ scenario('ten opens and closes leave no link, no worker and no growing heap', as
   const neighbor = await world.viewer({ name: 'Anna, on the watch page' });
   await neighbor.firstFrame();
   const page = await sitePage(world);
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Performance.enable');
-  const measure = async () => {
-    for (let round = 0; round < 3; round++) await devtools.send('HeapProfiler.collectGarbage');
-    const { metrics } = await devtools.send('Performance.getMetrics');
-    const named = Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
-    return { heap: named.JSHeapUsedSize, nodes: named.Nodes };
-  };
+  const measure = await memoryOf(page);
 
   const before = await page.evaluate(() => window.countsOpen());
   let warm;

@@ -13,6 +13,7 @@ const DEVICES = {
   phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
   desktop: { viewport: { width: 1280, height: 860 } },
 };
+const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 const LIMIT_MS = 600_000;
 
 scenario('every page is photographed', async (world) => {
@@ -22,17 +23,18 @@ scenario('every page is photographed', async (world) => {
   const [, token] = await world.tracker.says(/its token ([0-9a-f]+)/);
   const audience = await world.viewers(3);
   for (const viewer of audience) await viewer.firstFrame(30);
+  const browser = await world.browser('', [...CAMERA, `--unsafely-treat-insecure-origin-as-secure=${world.url}`]);
 
-  const shows = (page) => page.waitForFunction(() => {
-    const { state, first_frame_ms: first } = document.querySelector('swarmcast-player').stats();
-    return state === 'live' && first !== null;
-  });
   const watching = async (page) => {
-    await shows(page);
+    await page.waitForFunction(() => {
+      const { state, first_frame_ms: first } = document.querySelector('swarmcast-player').stats();
+      return state === 'live' && first !== null;
+    });
     await watch(2);
     await page.locator('.stage').hover();
   };
-  const pages = {
+  const listed = (page) => page.getByText(world.name).first().waitFor();
+  const live = {
     'watch-first-visit': [`/watch/${world.name}`, watching],
     'watch-panel': [`/watch/${world.name}`, async (page) => {
       await watching(page);
@@ -45,26 +47,54 @@ scenario('every page is photographed', async (world) => {
       await page.locator('dialog').waitFor();
     }],
     'watch-offline': ['/watch/nobody', () => watch(1)],
-    front: ['/', (page) => page.getByText(world.name).first().waitFor()],
+    front: ['/', async (page) => {
+      await listed(page);
+      await page.locator('#channels canvas:visible').waitFor();
+    }],
     embed: [`/embed/${world.name}`, watching],
-    'embed-builder': ['/embed', () => watch(1)],
+    'embed-builder': ['/embed', () => watch(3)],
     admin: ['/admin', async (page) => {
       await page.getByLabel('Token').fill(token);
       await page.getByRole('button', { name: 'Log in' }).click();
       await page.getByRole('button', { name: world.name }).waitFor();
       await watch(2);
     }],
+    studio: ['/studio', async (page) => {
+      await page.locator('#go:enabled').waitFor();
+      await page.getByText('Your line carries').waitFor();
+    }],
+    'studio-live': ['/studio', async (page) => {
+      await page.locator('#quality').selectOption('360');
+      await page.locator('#go:enabled').waitFor();
+      await page.locator('#name').fill('from-a-tab');
+      await page.locator('#go').click();
+      await page.locator('#onair').waitFor();
+      await watch(3);
+    }],
   };
-  for (const [name, [address, ready]] of Object.entries(pages)) {
-    for (const [device, options] of Object.entries(DEVICES)) {
-      for (const colorScheme of ['light', 'dark']) {
-        const page = await freshPage(await world.browser(), { ...options, colorScheme });
+  const over = {
+    'watch-off-air': [`/watch/${world.name}`, (page) => page.locator('.curtain canvas:visible').waitFor()],
+    'embed-off-air': [`/embed/${world.name}`, (page) => page.locator('.curtain canvas:visible').waitFor()],
+    'front-lately': ['/', listed],
+  };
+  const photograph = async (pages) => {
+    for (const [name, [address, ready]] of Object.entries(pages)) {
+      for (const [device, options] of Object.entries(DEVICES)) {
+        const page = await freshPage(browser, options);
         await page.goto(world.url + address);
         await ready(page);
-        const whole = name !== 'watch-share';
-        await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png`, fullPage: whole });
+        for (const colorScheme of ['light', 'dark']) {
+          await page.emulateMedia({ colorScheme });
+          const fullPage = name !== 'watch-share';
+          await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png`, fullPage });
+        }
         await page.context().close();
       }
     }
-  }
+  };
+  await photograph(live);
+  world.encoder.mayEnd();
+  await world.uploader.kill('SIGINT');
+  await world.until('it is off air', 10, async () => !(await world.channels()).some(({ name }) => name === world.name));
+  await photograph(over);
 }, { limitMs: LIMIT_MS });

@@ -2,7 +2,6 @@
 //!
 //! Opened by a setup link's token, or by the signature of any key: a studio measures before its name is claimed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -38,12 +37,12 @@ const AT_ONCE_MAX: usize = 8;
 /// How many tests there are, and whose.
 pub(super) struct UploadTests {
     households: Households,
-    going_on: Arc<Semaphore>,
+    going_on: Semaphore,
 }
 
 impl UploadTests {
     pub(super) fn new() -> Self {
-        UploadTests { households: Households::new(TESTS), going_on: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
+        UploadTests { households: Households::new(TESTS), going_on: Semaphore::new(AT_ONCE_MAX) }
     }
 }
 
