@@ -19,6 +19,7 @@ const attributes = {
   keys: 'page',
   key: fragment.get('key'),
   secret: fragment.get('secret'),
+  token: asked.get('token'),
   'upload-cap': asked.get('upload-cap'),
   autoplay: asked.get('autoplay') === '0' ? 'off' : null,
   muted: asked.get('muted') === '1' ? '' : null,

@@ -1,4 +1,4 @@
-// <swarmcast-player channel="NAME" key="CHANNEL-ID" secret="MEDIA-KEY" server="https://host" upload-cap="4">: a live
+// <swarmcast-player channel="NAME" key="CHANNEL-ID" secret="MEDIA-KEY" token="JWT" server="https://host" upload-cap="4">: a live
 // channel that plays. What sites may count on, its other attributes included, is in docs/embed.md.
 //
 // The viewer itself is the wasm module behind dist/viewer.js. This file starts it as early as it can, keeps it company
@@ -27,7 +27,7 @@ const moduleReady = init({ module_or_path: compiled });
 moduleReady.catch(() => {}); // Reported by each element.
 
 class SwarmcastPlayer extends HTMLElement {
-  static observedAttributes = ['channel', 'key', 'secret', 'server'];
+  static observedAttributes = ['channel', 'key', 'secret', 'token', 'server'];
 
   #view;
   #viewer = null;
@@ -129,6 +129,7 @@ class SwarmcastPlayer extends HTMLElement {
         channel,
         key: this.getAttribute('key') ?? undefined,
         secret: this.getAttribute('secret') ?? undefined,
+        token: this.getAttribute('token') ?? undefined,
         sharing: this.#sharing.on,
         uploadCap: this.#uploadCap(),
         onchange: () => this.#render(),

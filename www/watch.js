@@ -1,16 +1,14 @@
 // The watch page: tells the player which channel, and the page what the player knows of it.
 // Address: /watch/NAME, with #key=CHANNEL-ID where the link itself says whose key must have signed the picture, and
-// &secret=KEY where it opens a private channel. What is behind # reaches no server.
+// &secret=KEY where it opens a private channel, and &token=JWT where the channel asks for one. What is behind # reaches no
+// server but in a session.
 
 import './player.js';
 
 const player = document.querySelector('swarmcast-player');
 const name = decodeURIComponent(location.pathname.split('/').filter(Boolean).at(-1) ?? '');
 const fragment = new URLSearchParams(location.hash.slice(1));
-const [key, secret] = [fragment.get('key'), fragment.get('secret')];
-
-if (key) player.setAttribute('key', key);
-if (secret) player.setAttribute('secret', secret);
+for (const attribute of ['key', 'secret', 'token']) if (fragment.get(attribute)) player.setAttribute(attribute, fragment.get(attribute));
 player.setAttribute('channel', name);
 
 // Another link to the same channel: only the fragment differs, and no page is loaded.

@@ -14,13 +14,16 @@ const WORDS = {
   failed: ['The player has stopped', 'That is a fault in the player, not in your connection. Reload the page to go on.'],
 };
 
+/** What the server says goes with these. */
+const SHUT_OUT = { refused: 'Not shown on this site', uninvited: 'For invited viewers' };
+
 const NEED_A_PICTURE = new Set(['live', 'buffering', 'reconnecting']);
 
 const CURRENT = 'Current versions of Chrome, Edge, Firefox and Safari can play it.';
 
 /** `{ title, text }` for people, from the viewer's own figures. */
 export function wording({ state, reason, attempt, first_frame_ms: firstFrameMs }) {
-  if (state === 'refused') return { title: 'Not shown on this site', text: reason ?? '' };
+  if (SHUT_OUT[state]) return { title: SHUT_OUT[state], text: reason ?? '' };
   if (state === 'unsupported') return unsupported(reason ?? 'something that the player needs');
   // What the viewer sees counts: before there was a picture, nothing is live, and nothing is lost.
   const seen = firstFrameMs === null && NEED_A_PICTURE.has(state) ? 'finding_peers' : state;

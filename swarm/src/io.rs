@@ -72,6 +72,8 @@ pub struct Config {
     pub source_copies_max: usize,
     /// Opens what a private channel sends, for a viewer that has its key.
     pub media_key: Option<MediaKey>,
+    /// Lets a viewer in where the channel's owner asks for a token.
+    pub token: Option<String>,
     /// For a simulator, in which thousands of engines are handed the very same bytes: whether a signed frame at this
     /// place in memory is known to be the broadcaster's. `None`: every signature is checked.
     pub proven: Option<fn(&Bytes) -> bool>,
@@ -95,6 +97,7 @@ impl Default for Config {
             egress_max_bps: None,
             source_copies_max: 2,
             media_key: None,
+            token: None,
             proven: None,
         }
     }

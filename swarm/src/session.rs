@@ -27,6 +27,7 @@ impl Swarm {
             channel: self.identity.channel.clone(),
             secret: self.identity.secret,
             sharing: self.sharing && !self.locked,
+            token: self.config.token.clone(),
             links: report.links,
             feeds: report.feeds,
         }));
@@ -103,6 +104,8 @@ impl Swarm {
         self.read_clock_again(now);
         self.clock.answer(now, welcome.time_ms);
         self.viewers = welcome.viewers;
+        // A token is good once, and not for long.
+        self.config.token = welcome.pass.or(self.config.token.take());
         self.source = welcome.source.or(self.source);
         let away = Offline { ended: true, seen: false, since: now };
         self.offline = welcome.epoch.is_none().then_some(away);

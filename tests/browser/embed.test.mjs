@@ -1,7 +1,8 @@
 // A channel on a page of another site: as an element and as a frame, under the policy that the documentation gives; the same
-// methods and events in both; refused in words where the channel's owner lets other sites only.
+// methods and events in both; refused in words where the channel's owner lets other sites only, or who has no token.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { freshPage } from './lib/browser.mjs';
 import { onLan } from './lib/network.mjs';
 import { program } from './lib/paths.mjs';
@@ -46,10 +47,12 @@ async function site(world) {
   }, { policy: documentedPolicy(url) });
 }
 
-async function owner(world, setting) {
-  const set = [program('swarmcast-tracker'), 'channel', 'set', world.name, '--data', `${world.scratch}/tracker`, setting];
-  const { code } = await world.run('owner', set).mayEnd().exit;
-  assert.equal(code, 0);
+/** `set` with a setting, or `join-secret`. */
+async function owner(world, command, ...settings) {
+  const channel = [program('swarmcast-tracker'), 'channel', command, world.name, '--data', `${world.scratch}/tracker`, ...settings];
+  const said = world.run(`owner-${command}`, channel).mayEnd();
+  assert.equal((await said.exit).code, 0);
+  return JSON.parse(said.lines.at(-1));
 }
 
 /** Waits until the server has noticed what the owner has set. */
@@ -57,6 +60,13 @@ const holds = (world, pattern) => world.until(`pages are framed by ${pattern}`, 
   const page = await fetch(`${world.url}/watch/${world.name}`);
   return pattern.test(page.headers.get('content-security-policy'));
 });
+
+/** What the owner's back end makes, after docs/embed.md. */
+function joinToken(secret, claims) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const said = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
+  return `${said}.${createHmac('sha256', secret).update(said).digest('base64url')}`;
+}
 
 const heard = (page) => page.evaluate(() => window.heard);
 const reads = (target, text) => target.evaluate((words) => {
@@ -141,7 +151,7 @@ scenario('a frame on another site plays and is steered by the page that holds it
 scenario('a site that the owner does not name is told so, and one that is named plays', async (world) => {
   await world.broadcast();
   const { origin } = await site(world);
-  await owner(world, 'embed_origins=https://blog.example');
+  await owner(world, 'set', 'embed_origins=https://blog.example');
   await holds(world, /frame-ancestors 'self' https:\/\/blog\.example$/);
   const browser = await world.browser();
 
@@ -160,7 +170,7 @@ scenario('a site that the owner does not name is told so, and one that is named 
   const own = await world.viewer({ name: 'Anna, on the watch page' });
   await own.firstFrame();
 
-  await owner(world, `embed_origins=https://blog.example,${origin}`);
+  await owner(world, 'set', `embed_origins=https://blog.example,${origin}`);
   await holds(world, new RegExp(`${origin}$`));
   const visitor = await Viewer.arrive('Ben, on a site that is named', browser, `${origin}/element`);
   world.everyViewer.push(visitor);
@@ -168,4 +178,20 @@ scenario('a site that the owner does not name is told so, and one that is named 
   await page.goto(`${origin}/frame`);
   const named = page.frames().find((frame) => frame.url().includes('/embed/'));
   await world.until('the frame plays', 10, () => named.evaluate(() => window.underTest.frames.firstAtMs));
+
+  // Now only whom the site sends.
+  const { join_secret: secret } = await owner(world, 'join-secret');
+  await owner(world, 'set', 'join=token');
+  await holds(world, /frame-ancestors 'self'$/);
+  await page.goto(`${origin}/element`);
+  await world.until('the element asks for a token', 10, () => reads(page, 'only whom its owner\'s site has sent'));
+  const bring = (to, value) => to.evaluate((token) => document.querySelector('swarmcast-player').setAttribute('token', token), value);
+  const token = joinToken(secret, { channel: world.name, origin, exp: Math.floor(Date.now() / 1000) + 300, jti: 'first' });
+  await bring(page, token);
+  await world.until('it plays', 10, () => page.evaluate(() => document.querySelector('swarmcast-player').stats().state === 'live'));
+  const another = await freshPage(browser);
+  await another.goto(`${origin}/element`);
+  await bring(another, token);
+  await world.until('the token is used', 10, () => reads(another, 'good once'));
+  assert.equal(await another.evaluate(() => document.querySelector('swarmcast-player').stats().state), 'uninvited');
 });

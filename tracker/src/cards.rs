@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::embedding;
 use crate::http::{self, Site};
 use crate::store::Channel;
-use crate::store::settings::Visibility;
+use crate::store::settings::{JoinPolicy, Visibility};
 use crate::template::{self, escaped};
 
 /// Where a watch page takes its card.
@@ -46,7 +46,8 @@ const PICTURE_SIZE: &str = concat!(
 );
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// How the page was asked for, where that is not plain HTTP.
+pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/oembed", get(oembed))
@@ -75,7 +76,7 @@ struct Asked {
     maxheight: Option<u32>,
 }
 
-/// <https://oembed.com/>: a frame to show, or a link where the channel's owner lets certain sites only.
+/// <https://oembed.com/>: a frame to show, or a link where the channel's owner lets certain sites or viewers only.
 async fn oembed(State(site): State<Site>, request: HeaderMap, Query(asked): Query<Asked>) -> Response {
     if asked.format.as_deref().is_some_and(|format| format != "json") {
         return (StatusCode::NOT_IMPLEMENTED, "There is `format=json` only.\n").into_response();
@@ -93,7 +94,7 @@ async fn oembed(State(site): State<Site>, request: HeaderMap, Query(asked): Quer
         "version": "1.0", "type": "link", "provider_name": "swarmcast", "provider_url": base, "title": title(&channel),
         "thumbnail_url": format!("{base}{picture}"), "thumbnail_width": picture_width, "thumbnail_height": picture_height,
     });
-    if channel.settings.embed_origins.is_empty() {
+    if channel.settings.embed_origins.is_empty() && channel.settings.join == JoinPolicy::Open {
         let (width, height) = size(asked.maxwidth, asked.maxheight);
         card["type"] = json!("video");
         card["width"] = json!(width);

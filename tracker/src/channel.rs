@@ -46,7 +46,16 @@ const BATCH_MESSAGES: usize = 64;
 #[derive(Debug)]
 pub(crate) enum ToChannel {
     /// A viewer comes.
-    Join { peer: PeerId, member: Member, sharing: bool, known: Report, rules: Rules, asked: Instant },
+    Join {
+        peer: PeerId,
+        member: Member,
+        sharing: bool,
+        known: Report,
+        rules: Rules,
+        /// What lets it in again.
+        pass: Option<String>,
+        asked: Instant,
+    },
     /// The broadcaster comes, with its key proven.
     Announce { peer: PeerId, member: Member, name: String, epoch: Option<Epoch> },
     /// A member said something.
@@ -255,7 +264,7 @@ impl ChannelTask {
     fn handle(&mut self, message: ToChannel) {
         let now = self.shell.clock.now();
         match message {
-            ToChannel::Join { peer, member, sharing, known, rules, asked } => {
+            ToChannel::Join { peer, member, sharing, known, rules, pass, asked } => {
                 if !self.has_place(peer, rules) && !self.shell.relays.knows(peer) {
                     self.ledger.refused(Reason::ChannelFull);
                     return member.refuse(Refusal::Busy, FULL);
@@ -266,7 +275,7 @@ impl ChannelTask {
                     return member.refuse(Refusal::Busy, why);
                 }
                 self.ledger.viewer_came(peer, sharing, asked);
-                self.join(now, peer, member, sharing, known);
+                self.join(now, peer, member, pass, sharing, known);
             }
             ToChannel::Announce { peer, member, name, epoch } => {
                 self.ledger.source_came(&name);
@@ -297,12 +306,20 @@ impl ChannelTask {
         }
     }
 
-    fn join(&mut self, now: Timestamp, peer: PeerId, member: Member, sharing: bool, known: Report) {
+    fn join(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        member: Member,
+        pass: Option<String>,
+        sharing: bool,
+        known: Report,
+    ) {
         self.replace(now, peer);
         if self.source.take_if(|source| *source == peer).is_some() {
             self.go_offline(false);
         }
-        self.enter(peer, member);
+        self.enter(peer, member, pass);
         if self.shell.relays.knows(peer) {
             return self.take_relay(now, peer);
         }
@@ -318,7 +335,7 @@ impl ChannelTask {
             self.ledger.refused(Reason::Replaced);
             refuse(member, Refusal::Replaced, REPLACED);
         }
-        let mut welcome = self.enter(peer, member);
+        let mut welcome = self.enter(peer, member, None);
         self.roster.join(now, peer, RosterRole::Source, true, Report::default());
         // The relay is its own peer; what it learns of the broadcast is what the broadcaster says.
         welcome.peer = PeerId::RELAY;
@@ -332,7 +349,7 @@ impl ChannelTask {
     }
 
     /// Takes a session in, and welcomes it before anything else is sent.
-    fn enter(&mut self, peer: PeerId, member: Member) -> Welcome {
+    fn enter(&mut self, peer: PeerId, member: Member, pass: Option<String>) -> Welcome {
         let welcome = Welcome {
             peer,
             channel: self.channel,
@@ -342,6 +359,7 @@ impl ChannelTask {
             source: self.source,
             stun_port: self.shell.stun_port,
             turn: self.shell.turn(peer),
+            pass,
             viewers: self.roster.viewers() as u32,
         };
         member.outbox.say(&FromTracker::Welcome(welcome.clone()));

@@ -4,7 +4,8 @@
 //! page's site in `Origin`. A frame is asked for as a page, with the site in `Referer`; what a site hides there, the policy
 //! that goes along (`frame-ancestors`) still enforces, only without words.
 
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERER,
 };
@@ -12,11 +13,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::http::{self, Site};
 use crate::refusals::Reason;
 use crate::template;
+use crate::tokens;
 
 const LOADER: &str = "embed.js";
 const ALL_SITES: HeaderValue = HeaderValue::from_static("*");
@@ -68,12 +71,29 @@ async fn loader_facts(State(site): State<Site>) -> Response {
     http::uncached(Json(json!({ "loader": "/embed.js", "integrity": integrity })))
 }
 
-async fn frame(State(site): State<Site>, Path(name): Path<String>, request: HeaderMap) -> Response {
+/// What the address of a frame says to the server.
+#[derive(Deserialize)]
+struct FrameQuery {
+    token: Option<String>,
+}
+
+async fn frame(
+    State(site): State<Site>,
+    Path(name): Path<String>,
+    query: Result<Query<FrameQuery>, QueryRejection>,
+    request: HeaderMap,
+) -> Response {
     let channel = site.shell.directory.find(&name).await.ok().flatten();
     let origins = channel.as_ref().map_or(&[][..], |channel| &channel.settings.embed_origins);
-    if let Some(objection) = frame_objection(origins, &request) {
+    // The session of a frame is this server's own, so it is here that a token is held against the page around it.
+    let token = query.ok().and_then(|Query(query)| query.token);
+    let of_token = channel.as_ref().zip(token).and_then(|(channel, token)| tokens::site(channel, &token));
+    let of_token: Vec<String> = of_token.into_iter().collect();
+    let objection = frame_objection(origins, &request).or_else(|| frame_objection(&of_token, &request));
+    if let Some(objection) = objection {
         return refused(&site, &name, &objection);
     }
+    let origins = if of_token.is_empty() { origins } else { &of_token };
     http::framed_by(http::file(&site.assets, "frame.html", &request), origins)
 }
 

@@ -32,6 +32,7 @@ use crate::seeing::MetricsAccess;
 use crate::session;
 use crate::shell::Shell;
 use crate::stills;
+use crate::store::settings::JoinPolicy;
 
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws: wss:; \
                               media-src 'self' blob:; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
@@ -98,15 +99,24 @@ async fn watch(State(site): State<Site>, Path(name): Path<String>, request: Head
     // Where the store cannot be asked, the session will say what is wrong.
     let channel = site.shell.directory.find(&name).await.ok().flatten();
     let page = cards::watch_page(&site, channel.as_ref(), &request);
-    let origins = channel.as_ref().map_or(&[][..], |channel| &channel.settings.embed_origins);
-    framed_by(page, origins)
+    match channel.as_ref().map(|channel| &channel.settings) {
+        // Its token is for one site, which is held against a frame's address, and not against this one.
+        Some(settings) if settings.join == JoinPolicy::Token => framed_only_by(page, &[]),
+        Some(settings) => framed_by(page, &settings.embed_origins),
+        None => page,
+    }
 }
 
 /// A page that these sites may embed; of none: all may.
-pub(crate) fn framed_by(mut page: Response, origins: &[String]) -> Response {
+pub(crate) fn framed_by(page: Response, origins: &[String]) -> Response {
+    if origins.is_empty() { page } else { framed_only_by(page, origins) }
+}
+
+/// A page that nobody may embed but these sites and this server.
+fn framed_only_by(mut page: Response, origins: &[String]) -> Response {
     let allowed = format!("frame-ancestors 'self' {}", origins.join(" "));
-    let policy = CONTENT_POLICY.replace("frame-ancestors *", &allowed);
-    if let Some(policy) = HeaderValue::from_str(&policy).ok().filter(|_| !origins.is_empty()) {
+    let policy = CONTENT_POLICY.replace("frame-ancestors *", allowed.trim_end());
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
         page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     page

@@ -53,6 +53,7 @@ mod stills;
 mod store;
 mod template;
 mod tls;
+mod tokens;
 mod turn;
 mod udp;
 mod websocket;
@@ -67,7 +68,8 @@ pub use seeing::{LogFormat, MetricsAccess, Seeing, Token};
 pub use server::{Server, ServerError};
 pub use store::settings as channel_settings;
 pub use store::{
-    Channel, Database, HostedChannel, NewChannel, Poster, Records, Right, StoreError, StreamKeyId,
-    StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named, setup_link,
+    Channel, Database, HostedChannel, JoinSecret, NewChannel, Poster, Records, Right, StoreError,
+    StreamKeyId, StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named, renew_join_secret,
+    setup_link,
 };
 pub use tls::TlsError;

@@ -12,7 +12,9 @@ use crate::machine;
 use crate::members::Member;
 use crate::refusals::Reason;
 use crate::shell::Shell;
+use crate::store::settings::JoinPolicy;
 use crate::store::{Right, StoreError};
+use crate::tokens::{Comer, Objection};
 
 /// Why a session ends, for its peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub(crate) struct Entrance {
 
 #[derive(Debug)]
 enum Entering {
-    Viewer { sharing: bool, known: Report, rules: Rules },
+    Viewer { sharing: bool, known: Report, rules: Rules, pass: Option<String> },
     Source { name: String, epoch: Option<Epoch> },
 }
 
@@ -61,8 +63,8 @@ impl Entrance {
     pub(crate) fn message(self, member: Member) -> ToChannel {
         let peer = self.peer;
         match self.role {
-            Entering::Viewer { sharing, known, rules } => {
-                ToChannel::Join { peer, member, sharing, known, rules, asked: machine::instant() }
+            Entering::Viewer { sharing, known, rules, pass } => {
+                ToChannel::Join { peer, member, sharing, known, rules, pass, asked: machine::instant() }
             }
             Entering::Source { name, epoch } => ToChannel::Announce { peer, member, name, epoch },
         }
@@ -103,15 +105,30 @@ async fn admit_viewer(join: Join, from: Provenance, shell: &Arc<Shell>) -> Resul
         );
         Refused::new(Refusal::UnknownChannel, message)
     })?;
-    let objection =
-        from.embedded_in.and_then(|site| embedding::objection(&channel.settings.embed_origins, &site));
+    let site = from.embedded_in.as_deref();
+    let objection = site.and_then(|site| embedding::objection(&channel.settings.embed_origins, site));
     if let Some(objection) = objection {
         return Err(Refused::new(Refusal::EmbedRefused, objection));
     }
+    let peer = join.secret.peer();
+    // A relay elsewhere has proven itself in its own way.
+    let asked = channel.settings.join == JoinPolicy::Token && !shell.relays.knows(peer);
+    let pass = match join.token.as_deref() {
+        _ if !asked => None,
+        token => {
+            let now_s = machine::unix_ms() / 1000;
+            Some(shell.tokens.admit(&channel, token, Comer { peer, site }, now_s).map_err(not_admitted)?)
+        }
+    };
     let known = Report { links: join.links, feeds: join.feeds, ..Report::default() };
     let rules = Rules::of(&channel.settings);
-    let role = Entering::Viewer { sharing: join.sharing, known, rules };
-    Ok(Entrance { channel: shell.directory.open(&channel, shell), peer: join.secret.peer(), role })
+    let role = Entering::Viewer { sharing: join.sharing, known, rules, pass };
+    Ok(Entrance { channel: shell.directory.open(&channel, shell), peer, role })
+}
+
+fn not_admitted(objection: Objection) -> Refused {
+    let code = if objection == Objection::Full { Refusal::Busy } else { Refusal::TokenRefused };
+    Refused::new(code, objection.to_string()).because(Reason::from(&objection))
 }
 
 async fn admit_source(

@@ -8,6 +8,7 @@ use uploader::ingest::Refused as RefusedEncoder;
 use wire::session::{Refusal, SessionError};
 
 use crate::chat::Objection;
+use crate::tokens;
 
 /// Where somebody was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,16 @@ reasons! {
     UnknownChannel = "unknown_channel",
     /// The channel's owner does not let this site show it.
     EmbedRefused = "embed_refused",
+    /// The channel asks for a token, and none was brought.
+    TokenMissing = "token_missing",
+    /// What was brought is no token of this channel's.
+    TokenInvalid = "token_invalid",
+    /// The token's time is over.
+    TokenExpired = "token_expired",
+    /// The token is for another channel, or another site.
+    TokenForeign = "token_foreign",
+    /// The token has let another peer in.
+    TokenUsed = "token_used",
     /// Another version of the protocol.
     Version = "version",
     /// Not the time for this message.
@@ -203,6 +214,7 @@ impl From<Refusal> for Reason {
         match code {
             Refusal::UnknownChannel => Reason::UnknownChannel,
             Refusal::EmbedRefused => Reason::EmbedRefused,
+            Refusal::TokenRefused => Reason::TokenInvalid,
             Refusal::Version => Reason::Version,
             Refusal::BadMessage => Reason::BadMessage,
             Refusal::BadProof => Reason::BadProof,
@@ -211,6 +223,19 @@ impl From<Refusal> for Reason {
             Refusal::Busy => Reason::Busy,
             Refusal::Replaced => Reason::Replaced,
             Refusal::ShuttingDown => Reason::ShuttingDown,
+        }
+    }
+}
+
+impl From<&tokens::Objection> for Reason {
+    fn from(objection: &tokens::Objection) -> Self {
+        match objection {
+            tokens::Objection::Missing => Reason::TokenMissing,
+            tokens::Objection::Invalid | tokens::Objection::TooLong => Reason::TokenInvalid,
+            tokens::Objection::Expired => Reason::TokenExpired,
+            tokens::Objection::OtherChannel | tokens::Objection::OtherSite(_) | tokens::Objection::OtherPeer => Reason::TokenForeign,
+            tokens::Objection::Used => Reason::TokenUsed,
+            tokens::Objection::Full => Reason::Busy,
         }
     }
 }

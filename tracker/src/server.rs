@@ -29,6 +29,7 @@ use crate::relays::Relays;
 use crate::shell::Shell;
 use crate::store::{Store, StoreError};
 use crate::tls::{Tls, TlsError};
+use crate::tokens::Tokens;
 use crate::udp;
 
 /// Why the server does not start.
@@ -141,6 +142,7 @@ impl Server {
             addresses: Addresses::new(),
             relays: Relays::default(),
             api: Api::new(),
+            tokens: Tokens::default(),
             egress: Arc::new(Egress::open(&config)),
             metrics,
             hooks,

@@ -18,6 +18,7 @@ use crate::metrics::{Metrics, Present};
 use crate::rate::Addresses;
 use crate::relays::Relays;
 use crate::store::Store;
+use crate::tokens::Tokens;
 use crate::turn;
 
 /// Shared by all sessions and channels.
@@ -31,6 +32,8 @@ pub(crate) struct Shell {
     /// Relays elsewhere.
     pub(crate) relays: Relays,
     pub(crate) api: Api,
+    /// Join tokens that have let somebody in.
+    pub(crate) tokens: Tokens,
     /// What the relay may send.
     pub(crate) egress: Arc<Egress>,
     pub(crate) metrics: Arc<Metrics>,

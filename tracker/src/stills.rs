@@ -21,7 +21,7 @@ use crate::embedding;
 use crate::http::Site;
 use crate::machine;
 use crate::shell::Shell;
-use crate::store::settings::Visibility;
+use crate::store::settings::{JoinPolicy, Visibility};
 
 /// Bytes of a poster. 512 KiB: a keyframe of 1080p at 8 Mb/s takes about 200 KB, with what else is in its 100 ms.
 pub(crate) const STILL_BYTES_MAX: usize = 512 << 10;
@@ -61,7 +61,9 @@ pub(crate) fn routes() -> Router<Site> {
 async fn still(State(site): State<Site>, Path(name): Path<String>) -> Response {
     let shell = &site.shell;
     let found = shell.directory.find(&name).await.ok().flatten();
-    let Some(channel) = found.filter(|_| shell.egress.is_open()) else { return none() };
+    // Who may watch only with a token is not shown a part of it without.
+    let open = found.filter(|channel| channel.settings.join == JoinPolicy::Open);
+    let Some(channel) = open.filter(|_| shell.egress.is_open()) else { return none() };
     let still = match shell.directory.listed_handle(channel.id) {
         Some(handle) => newest(&handle).await,
         None if channel.settings.visibility == Visibility::Public => last(shell, channel.id),

@@ -13,7 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wire::session::{Announce, FromPeer};
+use tracker::channel_settings::{ChannelSettings, JoinPolicy};
+use wire::session::{Announce, FromPeer, Join};
 use wire::{Epoch, PeerSecret};
 
 use support::{Tracker, channel, join, signer, within};
@@ -93,6 +94,13 @@ fn first_texts() -> Vec<Case> {
         first("another version", &old, "version"),
         first("a channel that is not there", &unknown, "unknown_channel"),
         first("a channel's name over the limit", &long_channel, "over_limit"),
+        first("no token", &join("guarded", 9).to_text(), "token_missing"),
+        first("an empty token", &with_token(""), "token_missing"),
+        first("a token of nonsense", &with_token("a.b.c"), "token_invalid"),
+        first("a token that signs itself none", &with_token("eyJhbGciOiJub25lIn0.e30."), "token_invalid"),
+        first("a token of dots", &with_token(&".".repeat(1_000)), "token_invalid"),
+        first("a token over the limit", &with_token(&"x".repeat(1_025)), "over_limit"),
+        first("a token that is a list", &with_token("x").replace("\"x\"", "[]"), "malformed"),
         first("a replayed proof", &announced("elsewhere", &replayed), "bad_proof"),
         first("another key's proof", &announced("elsewhere", &foreign), "bad_proof"),
         first("a proof of nothing", &announced("elsewhere", ""), "bad_proof"),
@@ -100,6 +108,12 @@ fn first_texts() -> Vec<Case> {
         first("a name that is a path", &announced("../../etc", &replayed), "over_limit"),
         first("a name that is empty", &announced("", &replayed), "over_limit"),
     ]
+}
+
+/// A join of a channel that asks for a token.
+fn with_token(token: &str) -> String {
+    let FromPeer::Join(join) = join("guarded", 9) else { unreachable!() };
+    FromPeer::Join(Join { token: Some(token.to_owned()), ..join }).to_text()
 }
 
 fn texts() -> Vec<Case> {
@@ -358,6 +372,9 @@ async fn garbage_is_refused_by_name_and_residents_are_served() {
         config.limits.farewell = Duration::from_millis(200);
     })
     .await;
+    let guarded = tracker.add_hosted("guarded").channel;
+    let settings = ChannelSettings { join: JoinPolicy::Token, ..ChannelSettings::default() };
+    tracker.database().write(|store| store.set(guarded, &settings)).unwrap();
     let (_source, _) = tracker.source("demo", 1, Some(7)).await;
     let (mut resident, _) = tracker.viewer("demo", 2).await;
     let cases = cases();

@@ -185,6 +185,11 @@ impl Account {
         self.signed("DELETE", &format!("/stream-keys/{}", escape(label)), Vec::new()).map(drop)
     }
 
+    /// Makes another secret for join tokens.
+    pub fn renew_join_secret(&self) -> Result<Value, AccountError> {
+        self.signed("PUT", "/join-secret", Vec::new())
+    }
+
     /// A short-lived link to the setup guide.
     pub fn guide(&self) -> Result<Value, AccountError> {
         self.signed("POST", "/setup-links", Vec::new())

@@ -70,6 +70,8 @@ enum Command {
     /// Make, list and revoke the keys that encoders show to the server
     #[command(subcommand)]
     StreamKey(StreamKey),
+    /// Make a new secret for join tokens and print it, once. Tokens of the old one are of no use any more
+    JoinSecret,
     /// Print a link, good for half an hour, to a page that says what to set in your encoder
     Guide,
 }
@@ -110,6 +112,9 @@ struct Settings {
     /// Site that may embed it, as in https://example.org; may be repeated. `any`: all
     #[arg(long, value_name = "ORIGIN")]
     embed_origin: Vec<String>,
+    /// Who may watch: everyone, or who brings a token that your site has made
+    #[arg(long, value_parser = ["open", "token"])]
+    join: Option<String>,
     /// Whether viewers pass it on
     #[arg(long, value_parser = ["on", "ask", "off"])]
     sharing: Option<String>,
@@ -166,6 +171,7 @@ pub(crate) fn run(channel: Channel) -> Result<()> {
         Command::StreamKey(StreamKey::Add { label }) => print(&account.add_stream_key(&label)?),
         Command::StreamKey(StreamKey::List) => print(&account.stream_keys()?),
         Command::StreamKey(StreamKey::Revoke { label }) => account.revoke_stream_key(&label)?,
+        Command::JoinSecret => print(&account.renew_join_secret()?),
         Command::Guide => {
             println!("{}{}", account.server(), account.guide()?["page"].as_str().unwrap_or_default());
         }
@@ -197,6 +203,7 @@ impl Settings {
             ("language", self.language.map(Value::from)),
             ("visibility", self.visibility.map(Value::from)),
             ("embed_origins", origins.map(Value::from)),
+            ("join", self.join.map(Value::from)),
             ("sharing", self.sharing.map(Value::from)),
             ("sharing_viewers_min", self.sharing_viewers_min.map(|number| json!(limit(number)))),
             ("viewers_max", self.viewers_max.map(|number| json!(limit(number)))),

@@ -15,6 +15,8 @@ pub(crate) struct Options {
     pub key: Option<ChannelId>,
     /// `secret`: opens a private channel. One that is none opens nothing.
     pub media_key: Option<MediaKey>,
+    /// `token`: lets this viewer in where the channel's owner asks for one.
+    pub token: Option<String>,
     /// `sharing`: whether links to other viewers may be made.
     pub sharing: bool,
     /// `uploadCap`: in multiples of the stream's bitrate.
@@ -36,6 +38,7 @@ impl Options {
             channel: text(from, "channel").ok_or("option `channel` is missing")?,
             key: key.transpose()?,
             media_key: text(from, "secret").and_then(|key| key.parse().ok()),
+            token: text(from, "token"),
             sharing: field(from, "sharing").as_bool().unwrap_or(true),
             upload_cap_x: field(from, "uploadCap").as_f64().map(|cap| cap.max(0.0) as f32),
             socket: field(from, "socket").dyn_into().ok(),

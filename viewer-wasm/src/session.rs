@@ -18,8 +18,8 @@ const RETRY_MAX_MS: f64 = 2_000.0;
 /// The same after a refusal, which a quick repetition does not change.
 const RETRY_REFUSED_MS: f64 = 4_000.0;
 
-/// The same where the site may not show the channel, until its owner lets it.
-const RETRY_EMBED_REFUSED_MS: f64 = 30_000.0;
+/// The same where the channel is not for this viewer or this site, until its owner has it otherwise.
+const RETRY_SHUT_OUT_MS: f64 = 30_000.0;
 
 /// Milliseconds that opening may take before it counts as failed.
 const OPEN_MAX_MS: f64 = 5_000.0;
@@ -100,9 +100,9 @@ impl Session {
         (self.tries, self.refused_ms) = (0, None);
     }
 
-    /// The tracker will not have this viewer, for now, or not on this site.
-    pub(crate) fn refused(&mut self, embed: bool) {
-        self.refused_ms = Some(if embed { RETRY_EMBED_REFUSED_MS } else { RETRY_REFUSED_MS });
+    /// The tracker will not have this viewer, for now, or as it is.
+    pub(crate) fn refused(&mut self, shut_out: bool) {
+        self.refused_ms = Some(if shut_out { RETRY_SHUT_OUT_MS } else { RETRY_REFUSED_MS });
     }
 
     /// Lets go of a socket that is closed, or that must be taken for dead, and tries again soon.

@@ -31,8 +31,8 @@ pub(crate) struct Shell {
     screen: Screen,
     page: Page,
     sharing: bool,
-    /// This site may not show the channel.
-    embed_refused: bool,
+    /// The word for why this viewer, or this site, is not let in.
+    shut_out: Option<&'static str>,
     sleep: SleepWatch,
     looked_ms: f64,
     playhead_told_ms: f64,
@@ -46,7 +46,7 @@ impl Shell {
         let secret = PeerSecret(random::bytes()?);
         let host = options.host();
         let session = Session::open(options.server, options.socket, &options.received, mailbox);
-        let mut config = Config { media_key: options.media_key, ..Config::default() };
+        let mut config = Config { media_key: options.media_key, token: options.token, ..Config::default() };
         config.upload_cap_x = options.upload_cap_x.unwrap_or(config.upload_cap_x);
         let identity =
             Identity { role: Role::Viewer, secret, channel: options.channel, expected: options.key };
@@ -57,7 +57,7 @@ impl Shell {
             screen: Screen::new(video, mailbox),
             page: Page::new(&window, mailbox),
             sharing,
-            embed_refused: false,
+            shut_out: None,
             sleep: SleepWatch::new(),
             looked_ms: f64::NEG_INFINITY,
             playhead_told_ms: f64::NEG_INFINITY,
@@ -82,12 +82,16 @@ impl Shell {
     fn on_session(&mut self, what: SessionEvent) {
         let Some(message) = self.participant.on_session(what) else { return };
         match &message {
-            FromTracker::Welcome(_) => self.embed_refused = false,
+            FromTracker::Welcome(_) => self.shut_out = None,
             FromTracker::Refused { code, .. } => {
                 if *code == Refusal::Version {
                     self.media.missing = Some("the current version of this page: reload it".into());
                 }
-                self.embed_refused = *code == Refusal::EmbedRefused;
+                self.shut_out = match code {
+                    Refusal::EmbedRefused => Some("refused"),
+                    Refusal::TokenRefused => Some("uninvited"),
+                    _ => None,
+                };
             }
             _ => {}
         }
@@ -183,8 +187,8 @@ impl Shell {
         if self.media.missing.is_some() {
             return "unsupported";
         }
-        if self.embed_refused {
-            return "refused";
+        if let Some(word) = self.shut_out {
+            return word;
         }
         match self.participant.swarm.phase(clock::now()) {
             Phase::Connecting => "connecting",

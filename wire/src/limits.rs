@@ -52,6 +52,9 @@ pub const SESSION_TEXT_MAX: usize = SDP_MAX + 1024;
 /// Bytes of a channel's name.
 pub const NAME_MAX: usize = 48;
 
+/// Bytes of a token in a `join`: several times what such a JWT takes.
+pub const TOKEN_MAX: usize = 1_024;
+
 /// Neighbors that a peer may name, or be told of, in one message.
 pub const NEIGHBORS_MAX: usize = 32;
 

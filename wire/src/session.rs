@@ -5,7 +5,9 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::limits::{CANDIDATE_MAX, NAME_MAX, NEIGHBORS_MAX, SDP_MAX, SESSION_TEXT_MAX, STRIPES_MAX};
+use crate::limits::{
+    CANDIDATE_MAX, NAME_MAX, NEIGHBORS_MAX, SDP_MAX, SESSION_TEXT_MAX, STRIPES_MAX, TOKEN_MAX,
+};
 use crate::{ChannelId, Delegation, Epoch, PeerId, PeerSecret, StripeSet};
 
 /// From a peer to the tracker.
@@ -72,6 +74,9 @@ pub struct Join {
     pub secret: PeerSecret,
     /// May links be made? No where sharing is off or WebRTC is missing.
     pub sharing: bool,
+    /// What lets it in where the channel's owner asks for a token: that, or the pass of an earlier [`Welcome`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// Links that exist already: a tracker that was restarted learns the swarm from them.
     #[serde(default)]
     pub links: Vec<PeerId>,
@@ -211,6 +216,9 @@ pub struct Welcome {
     /// RTCPeerConnection as it is: [`FromTracker::parse`] passes over it, which saves every viewer a kilobyte.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
+    /// What lets this peer in again, in place of a token; `None`: nothing is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
     /// Viewers of the channel.
     pub viewers: u32,
 }
@@ -266,6 +274,8 @@ pub enum Refusal {
     UnknownChannel,
     /// The channel's owner does not let the site show it whose page opened the session.
     EmbedRefused,
+    /// The channel's owner lets in only who brings a token, and this one brings none that is good.
+    TokenRefused,
     /// Another protocol version.
     Version,
     /// The message is not one of this protocol, or not now.
@@ -305,6 +315,7 @@ impl FromPeer {
         let fits = match &message {
             FromPeer::Join(join) => {
                 fits(join.channel.len() <= NAME_MAX.max(64), "channel")?;
+                fits(join.token.as_ref().is_none_or(|token| token.len() <= TOKEN_MAX), "token")?;
                 neighbors_fit(&join.links, &join.feeds)
             }
             FromPeer::Announce(announce) => {
@@ -421,6 +432,7 @@ mod tests {
             epoch: Some(Epoch(4)),
             source: None,
             stun_port: Some(3478),
+            pass: None,
             turn: None,
             viewers: 2,
         };

@@ -14,8 +14,8 @@ use crate::directory::{Directory, Listed};
 use crate::embedding;
 use crate::http::Site;
 use crate::machine;
-use crate::store::settings::{ChannelSettings, Chat, ChatLinks, Sharing, Visibility};
-use crate::store::{Channel, Records, Right, StoreError};
+use crate::store::settings::{ChannelSettings, Chat, ChatLinks, JoinPolicy, Sharing, Visibility};
+use crate::store::{Channel, JoinSecret, Records, Right, StoreError};
 
 /// A channel as everyone may see it.
 #[derive(Serialize, ToSchema)]
@@ -70,6 +70,7 @@ pub(crate) struct Change {
     language: Option<String>,
     visibility: Option<Visibility>,
     embed_origins: Option<Vec<String>>,
+    join: Option<JoinPolicy>,
     sharing: Option<Sharing>,
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
@@ -130,6 +131,7 @@ impl Change {
         put(&mut settings.language, self.language);
         put(&mut settings.visibility, self.visibility);
         put(&mut settings.embed_origins, self.embed_origins);
+        put(&mut settings.join, self.join);
         put(&mut settings.sharing, self.sharing);
         put(&mut settings.sharing_viewers_min, self.sharing_viewers_min);
         put(&mut settings.viewers_max, self.viewers_max);
@@ -185,6 +187,36 @@ pub(crate) async fn change(
     let changed = site.shell.store.write(move |records| change.carry_out(records, id)).await?;
     let directory = &site.shell.directory;
     Ok(Json(ChannelView::of(&directory.know(changed), directory)))
+}
+
+/// What join tokens are signed with from now on.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NewJoinSecret {
+    /// For the site's back end: the key of HS256, as text. Shown this once.
+    #[schema(value_type = String)]
+    join_secret: JoinSecret,
+}
+
+/// Makes a secret for join tokens. Tokens and passes of the old one are of no use any more. Signed.
+#[utoipa::path(put, path = "/api/v1/channels/{channel}/join-secret", tag = "channels",
+    params(("channel" = String, Path, description = "The signer's id")),
+    responses((status = 201, body = NewJoinSecret), (status = "default", body = Problem)))]
+pub(crate) async fn renew_join_secret(
+    State(site): State<Site>,
+    Path(id): Path<String>,
+    signed: Signed,
+) -> Result<(StatusCode, Json<NewJoinSecret>), Problem> {
+    let id = signed.own(&id)?;
+    let renewed = site.shell.store.write(move |records| {
+        let secret = JoinSecret::fresh();
+        records.set_join_secret(id, &secret)?;
+        Ok((secret, records.channel(id)?))
+    });
+    let (join_secret, channel) = renewed.await?;
+    if let Some(channel) = channel {
+        site.shell.directory.know(channel);
+    }
+    Ok((StatusCode::CREATED, Json(NewJoinSecret { join_secret })))
 }
 
 /// Deletes a channel, its settings and its keys. Who watches is told. Signed.

@@ -73,6 +73,7 @@ impl Api {
         channels::list,
         channels::show,
         channels::change,
+        channels::renew_join_secret,
         channels::remove,
         poster::show,
         poster::put,
@@ -111,6 +112,7 @@ pub(crate) fn router(site: Site) -> Router<Site> {
             "/api/v1/channels/{channel}/stream-keys/{label}",
             put(stream_keys::add).delete(stream_keys::revoke),
         )
+        .route("/api/v1/channels/{channel}/join-secret", put(channels::renew_join_secret))
         .route("/api/v1/channels/{channel}/setup-links", post(guide::link))
         .route("/api/v1/setup", get(guide::show))
         .route("/api/v1/setup/stream-keys/{label}", put(guide::add_key))

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use tracker::channel_settings::ChannelSettings;
 use tracker::setup_link::{self, SetupLink};
-use tracker::{Database, Records, StoreError, create_hosted, remove_named};
+use tracker::{Database, Records, StoreError, create_hosted, remove_named, renew_join_secret};
 
 #[derive(Subcommand)]
 pub(crate) enum Channel {
@@ -41,10 +41,17 @@ pub(crate) enum Channel {
     Set {
         /// Its name
         name: String,
-        /// As viewers_max=100, sharing=off, visibility=unlisted, embed_origins=https://a.example,https://b.example; an
+        /// As viewers_max=100, sharing=off, join=token, visibility=unlisted, embed_origins=https://a.example,https://b.example; an
         /// empty value takes one back
         #[arg(value_name = "SETTING=VALUE", value_parser = assignment)]
         changes: Vec<(String, String)>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make a new secret for join tokens and print it, once; see docs/embed.md. Tokens of the old one are of no use any more
+    JoinSecret {
+        /// The channel's name
+        name: String,
         #[command(flatten)]
         place: Place,
     },
@@ -102,6 +109,10 @@ pub(super) fn run(channel: &Channel) -> anyhow::Result<()> {
         Channel::Set { name, changes, place } => {
             let settings = Database::open(&place.data)?.write(|store| set(store, name, changes))??;
             println!("{}", serde_json::to_string(&settings)?);
+        }
+        Channel::JoinSecret { name, place } => {
+            let secret = Database::open(&place.data)?.write(|store| renew_join_secret(store, name))?;
+            println!("{}", json!({ "name": name, "join_secret": secret }));
         }
         Channel::Remove { name, place } => {
             Database::open(&place.data)?.write(|store| remove_named(store, name))?;

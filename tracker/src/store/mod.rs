@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use error::StoreError;
 pub use record::{Channel, HostedChannel, NewChannel, Poster, StreamKeyId, StreamKeyInfo, StreamKeyOwner};
 pub use records::{Records, Right};
+pub use secret::JoinSecret;
 pub(crate) use sqlite::DATABASE;
 pub use sqlite::Database;
 use wire::Signer;
@@ -87,6 +88,14 @@ pub fn create_hosted(store: &dyn Records, name: &str) -> Result<NewChannel, Stor
     store.host(&signer)?;
     store.add_stream_key(signer.channel(), FIRST_KEY, secret::hash(&stream_key))?;
     Ok(NewChannel { name: name.to_owned(), channel: signer.channel(), stream_key })
+}
+
+/// Gives the channel of this name another join secret.
+pub fn renew_join_secret(store: &dyn Records, name: &str) -> Result<JoinSecret, StoreError> {
+    let channel = store.find(name)?.ok_or_else(|| StoreError::Unknown(name.to_owned()))?;
+    let secret = JoinSecret::fresh();
+    store.set_join_secret(channel.id, &secret)?;
+    Ok(secret)
 }
 
 /// Forgets the channel of this name, its settings and its keys.

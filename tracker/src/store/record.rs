@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use wire::{ChannelId, Signer};
 
+use super::secret::JoinSecret;
 use super::settings::ChannelSettings;
 
 /// A channel that is known here, live or not.
@@ -25,6 +26,8 @@ pub struct Channel {
     pub hosted: bool,
     /// Unix time in milliseconds until which its owner lets that key sign; `None`: it is the channel's own, or there is none.
     pub delegated_until_ms: Option<u64>,
+    /// What join tokens are signed with, if its owner has asked for one.
+    pub join_secret: Option<JoinSecret>,
 }
 
 impl Channel {

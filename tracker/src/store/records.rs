@@ -7,7 +7,7 @@ use wire::{ChannelId, DELEGATION_LENGTH, DelegateId, Delegation, Signer};
 
 use super::error::StoreError;
 use super::record::{Channel, HostedChannel, Poster, StreamKeyId, StreamKeyInfo, StreamKeyOwner};
-use super::secret::{Hash, hash, tag};
+use super::secret::{Hash, JoinSecret, hash, tag};
 use super::settings::{ChannelSettings, SettingsError, check_poster};
 use crate::delegations::Ending;
 use crate::machine;
@@ -56,6 +56,8 @@ pub trait Records {
     fn set_poster(&self, id: ChannelId, bytes: Option<&[u8]>) -> Result<(), StoreError>;
     /// The picture of the channel of this name or id.
     fn poster(&self, name_or_id: &str) -> Result<Option<Poster>, StoreError>;
+    /// Signs join tokens with another secret from now on: those of the old one are of no use any more.
+    fn set_join_secret(&self, id: ChannelId, secret: &JoinSecret) -> Result<(), StoreError>;
     /// Forgets a channel and its keys.
     fn remove(&self, id: ChannelId) -> Result<(), StoreError>;
     /// Keeps the channel's own key here.
@@ -93,7 +95,8 @@ pub trait Records {
 const CHANNEL_COLUMNS: &str = "channel.id, channel.name, channel.settings, channel.created_ms, \
      (SELECT tag FROM poster WHERE poster.channel = channel.id), \
      EXISTS (SELECT 1 FROM signing_key WHERE signing_key.channel = channel.id AND expires_ms IS NOT 0), \
-     (SELECT expires_ms FROM signing_key WHERE signing_key.channel = channel.id AND expires_ms > 0)";
+     (SELECT expires_ms FROM signing_key WHERE signing_key.channel = channel.id AND expires_ms > 0), \
+     (SELECT secret FROM join_secret WHERE join_secret.channel = channel.id)";
 
 impl Records for Connection {
     fn find(&self, name_or_id: &str) -> Result<Option<Channel>, StoreError> {
@@ -164,6 +167,13 @@ impl Records for Connection {
         let query = "SELECT mime, tag, bytes FROM poster WHERE channel = ?1";
         let read = |row: &Row| Ok(Poster { mime: row.get(0)?, tag: row.get(1)?, bytes: row.get(2)? });
         Ok(self.prepare_cached(query)?.query_row(params![channel.id.0], read).optional()?)
+    }
+
+    fn set_join_secret(&self, id: ChannelId, secret: &JoinSecret) -> Result<(), StoreError> {
+        self.channel(id)?.ok_or_else(|| StoreError::Unknown(id.to_string()))?;
+        let query = "INSERT OR REPLACE INTO join_secret (channel, secret) VALUES (?1, ?2)";
+        self.execute(query, params![id.0, secret.0])?;
+        Ok(())
     }
 
     fn remove(&self, id: ChannelId) -> Result<(), StoreError> {
@@ -380,6 +390,7 @@ fn read_channel(row: &Row) -> rusqlite::Result<ChannelRow> {
         poster_tag: row.get(4)?,
         hosted: row.get(5)?,
         delegated_until_ms: row.get::<_, Option<i64>>(6)?.map(|ms| ms as u64),
+        join_secret: row.get::<_, Option<String>>(7)?.map(JoinSecret),
     };
     Ok(ChannelRow { channel, settings: row.get(2)? })
 }

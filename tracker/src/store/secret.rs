@@ -1,8 +1,10 @@
-//! Secrets that are shown once and stored as their hash: stream keys, invites.
+//! Secrets that are shown once. Stream keys and invites are stored as their hash; a join secret as it is, as signatures are
+//! checked with it.
 
 use std::fmt;
 
 use data_encoding::HEXLOWER;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::machine;
@@ -26,6 +28,29 @@ impl Hash {
 impl fmt::Debug for Hash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Hash")
+    }
+}
+
+/// What a channel's owner and this server sign join tokens with. Its text is the key: what HS256 asks for (RFC 7518, section
+/// 3.2), and what fits wherever a library wants a string.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct JoinSecret(pub(super) String);
+
+impl JoinSecret {
+    /// One that nobody can guess.
+    pub fn fresh() -> Self {
+        JoinSecret(HEXLOWER.encode(&machine::random::<32>()))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for JoinSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JoinSecret")
     }
 }
 

@@ -47,6 +47,8 @@ pub struct ChannelSettings {
     pub visibility: Visibility,
     /// Origins (`https://example.org`) whose pages may embed it. Empty: all.
     pub embed_origins: Vec<String>,
+    /// Who may watch.
+    pub join: JoinPolicy,
     /// Whether viewers pass it on.
     pub sharing: Sharing,
     /// Viewers from which on it is passed on; `None`: from the second on.
@@ -72,8 +74,19 @@ pub enum Visibility {
     Public,
     /// Whoever has the link.
     Unlisted,
-    /// Whoever was given a token.
+    /// Whoever has the link; not even that it is there is told otherwise.
     Private,
+}
+
+/// Who may watch a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinPolicy {
+    /// Everyone who finds it.
+    #[default]
+    Open,
+    /// Whoever brings a token that the owner's site has made with the channel's join secret.
+    Token,
 }
 
 /// Whether a channel's viewers pass it on to each other.

@@ -168,6 +168,22 @@ async fn a_channel_moves_to_another_key() {
 }
 
 #[tokio::test]
+async fn an_owner_has_viewers_bring_tokens() {
+    let tracker = server().await;
+    with_account(&tracker, 1, |mine| {
+        mine.claim("demo", None).unwrap();
+        assert_eq!(problem(mine.change(&json!({ "join": "closed" }))), "bad-request");
+        let shown = mine.change(&json!({ "join": "token" })).unwrap();
+        assert_eq!(shown["settings"]["join"], "token");
+        let secrets = [(); 2].map(|()| mine.renew_join_secret().unwrap()["join_secret"].clone());
+        assert!(secrets[0] != secrets[1] && secrets[0].as_str().unwrap().len() == 64);
+        assert!(!mine.show("demo").unwrap().to_string().contains("secret"));
+    })
+    .await;
+    assert_eq!(tracker.refusal(|_| join("demo", 1)).await, Refusal::TokenRefused);
+}
+
+#[tokio::test]
 async fn private_and_unlisted_channels_are_not_listed() {
     let tracker = server().await;
     with_account(&tracker, 1, |mine| {

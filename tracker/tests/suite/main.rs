@@ -23,3 +23,4 @@ mod rules;
 mod sessions;
 mod support;
 mod tls;
+mod tokens;

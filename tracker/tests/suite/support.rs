@@ -294,6 +294,7 @@ pub fn join(channel: &str, secret: u8) -> FromPeer {
         channel: channel.to_owned(),
         secret: PeerSecret([secret; 16]),
         sharing: true,
+        token: None,
         links: Vec::new(),
         feeds: Vec::new(),
     })

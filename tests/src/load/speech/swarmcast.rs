@@ -27,6 +27,7 @@ impl Viewer {
             channel: CHANNEL.to_owned(),
             secret: PeerSecret(secret),
             sharing: true,
+            token: None,
             links: Vec::new(),
             feeds: Vec::new(),
         };

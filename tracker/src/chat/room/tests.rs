@@ -25,6 +25,7 @@ fn channel(settings: ChannelSettings) -> Channel {
         created_ms: 0,
         hosted: false,
         delegated_until_ms: None,
+        join_secret: None,
     }
 }
 
