@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
+use crate::cards::FORWARDED_PROTO;
 use crate::config::{Config, Limits};
 use crate::http::PeerAddress;
 use crate::metrics::Metrics;
@@ -201,6 +202,12 @@ impl Visit {
 
     async fn answer(self, mut request: Request<Incoming>) -> Result<Response, Infallible> {
         request.extensions_mut().insert(PeerAddress(self.address.ip()));
+        // What a proxy says where it ends TLS, and what HTTP/2 says in its own way (RFC 9113, section 8.3.1).
+        let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+        if let Some(Ok(authority)) = authority {
+            request.headers_mut().insert(HOST, authority);
+        }
+        request.headers_mut().insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
         let mut response = self.router.oneshot(request).await.unwrap_or_else(|never| match never {});
         if let Some(transport_security) = self.transport_security {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, transport_security);

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{Connector, connect_async_tls_with_config};
+use tracker::channel_settings::ChannelSettings;
 use tracker::{Config, Server};
 
 use crate::certificates::{Authority, connect, shown};
@@ -35,29 +36,43 @@ impl Secure {
     }
 }
 
+/// The body of an answer by HTTP/2.
+async fn body(mut stream: h2::RecvStream) -> String {
+    let mut all = Vec::new();
+    while let Some(bytes) = within(stream.data()).await {
+        let bytes = bytes.unwrap();
+        stream.flow_control().release_capacity(bytes.len()).unwrap();
+        all.extend_from_slice(&bytes);
+    }
+    String::from_utf8(all).unwrap()
+}
+
 #[tokio::test]
-async fn pages_come_by_http_2() {
+async fn pages_come_by_http_2_with_cards_that_lead_back_by_tls() {
     let secure = Secure::start_with(|_| {}).await;
+    let titled = ChannelSettings { title: "Ein Abend".into(), ..ChannelSettings::default() };
+    let club = secure.tracker.add_hosted("club").channel;
+    secure.tracker.database().write(|store| store.set(club, &titled)).unwrap();
     let client = secure.authority.client(&[b"h2", b"http/1.1"]);
     let stream = within(connect(secure.tracker.address, "localhost", client)).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (mut sender, connection) = within(h2::client::handshake(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
-    let asked = ["/", "/healthz", "/assets/player.js"].map(|path| {
+    let oembed = "/oembed?url=https%3A%2F%2Flocalhost%2Fwatch%2Fclub";
+    let asked = ["/watch/club", oembed, "/healthz", "/assets/player.js"].map(|path| {
         let request =
             axum::http::Request::builder().uri(format!("https://localhost{path}")).body(()).unwrap();
         sender.send_request(request, true).unwrap().0
     });
+    let mut bodies = Vec::new();
     for answer in asked {
         let answer = within(answer).await.unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["strict-transport-security"], "max-age=15552000");
-        let mut body = answer.into_body();
-        while let Some(bytes) = within(body.data()).await {
-            let length = bytes.unwrap().len();
-            body.flow_control().release_capacity(length).unwrap();
-        }
+        bodies.push(body(answer.into_body()).await);
     }
+    assert!(bodies[0].contains("content=\"https://localhost/watch/club\""), "{}", bodies[0]);
+    assert!(bodies[1].contains("https://localhost/embed/club"), "{}", bodies[1]);
     connection.abort();
 }
 
