@@ -1,7 +1,7 @@
 // What a site that shows the player hears of it: `live`, `offline`, `stall` and `error`, found in the step from some
 // figures to the next.
 
-const FAULTS = new Set(['unsupported', 'failed', 'refused', 'uninvited', 'locked', 'lapsed']);
+const FAULTS = new Set(['unsupported', 'failed', 'refused', 'uninvited', 'banned', 'locked', 'lapsed']);
 const OFF_AIR = new Set(['offline', 'ended']);
 
 /** Names of the events, also for who passes them on. */

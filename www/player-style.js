@@ -46,7 +46,7 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 [data-pictured="true"] .curtain { background: #0b0e12a6; }
 [data-curtain="open"] .curtain { opacity: 0; visibility: hidden; }
 .spinner { width: 34px; height: 34px; border-radius: 50%; border: 3px solid #ffffff2b; border-top-color: #fff; animation: turn 1s linear infinite; }
-:is([data-state="offline"], [data-state="ended"], [data-state="idle"], [data-state="locked"], [data-state="lapsed"], [data-state="refused"], [data-state="uninvited"], [data-state="unsupported"], [data-state="failed"], [data-curtain="begin"]) .spinner { display: none; }
+:is([data-state="offline"], [data-state="ended"], [data-state="idle"], [data-state="locked"], [data-state="lapsed"], [data-state="refused"], [data-state="uninvited"], [data-state="banned"], [data-state="unsupported"], [data-state="failed"], [data-curtain="begin"]) .spinner { display: none; }
 .begin { width: 76px; height: 76px; display: none; place-items: center; border-radius: 50%; background: #fff; color: #14181f; }
 .begin svg { width: 36px; height: 36px; fill: currentColor; stroke: none; }
 [data-curtain="begin"] .begin { display: grid; }

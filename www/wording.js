@@ -15,7 +15,7 @@ const WORDS = {
 };
 
 /** What the server says goes with these. */
-const SHUT_OUT = { refused: 'Not shown on this site', uninvited: 'For invited viewers' };
+const SHUT_OUT = { refused: 'Not shown on this site', uninvited: 'For invited viewers', banned: 'You are banned here' };
 
 const NEED_A_PICTURE = new Set(['live', 'buffering', 'reconnecting']);
 

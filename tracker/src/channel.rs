@@ -74,6 +74,8 @@ pub(crate) enum ToChannel {
     Still { answer: oneshot::Sender<Option<Still>> },
     /// A peer has proven to be a relay elsewhere; it may be a member already.
     Relay { peer: PeerId },
+    /// The bans have changed.
+    Bans,
     /// The server is about to end.
     ShutDown,
 }
@@ -291,6 +293,7 @@ impl ChannelTask {
             ToChannel::Drained { peer, session } if self.members.is_current(peer, session) => {
                 self.report_queue(now, peer);
             }
+            ToChannel::Bans => self.apply_bans(now),
             ToChannel::Relay { peer } if self.members.contains(peer) => self.take_relay(now, peer),
             ToChannel::Left { peer, session } if self.members.is_current(peer, session) => {
                 drop(self.remove(now, peer));
@@ -475,6 +478,24 @@ impl ChannelTask {
             self.relay.handle(now, Input::LinkClosed { peer });
             self.ledger.refused(Reason::Replaced);
             member.refuse(Refusal::Replaced, REPLACED);
+        }
+    }
+
+    /// Ends the sessions of those who are banned by now.
+    fn apply_bans(&mut self, now: Timestamp) {
+        let shell = Arc::clone(&self.shell);
+        let banned: Vec<_> = self
+            .members
+            .addresses()
+            .filter_map(|(peer, from)| {
+                let channel = (self.source != Some(peer)).then_some(self.channel);
+                Some((peer, from, shell.bans.find(channel, peer, from)?))
+            })
+            .collect();
+        for (peer, from, ban) in banned {
+            self.ledger.refused(ban.why());
+            refuse(self.remove(now, peer), Refusal::Banned, &ban.words());
+            shell.note_banned(ban, from);
         }
     }
 

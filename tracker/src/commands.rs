@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod ban;
 mod channel;
 mod check;
 mod invite;
@@ -26,6 +27,9 @@ pub(crate) enum Command {
     /// Let chosen people register channels, with --registration invite
     #[command(subcommand)]
     Invite(invite::Invite),
+    /// Keep somebody out, of a channel or of the whole server, by address prefix or by peer
+    #[command(subcommand)]
+    Ban(ban::Ban),
     /// The operator's page at /admin
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -50,6 +54,7 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
         Command::Serve(serve) => serve::run(serve.config.clone(), loaded),
         Command::Channel(channel) => channel::run(channel),
         Command::Invite(invite) => invite::run(invite),
+        Command::Ban(ban) => ban::run(ban),
         Command::Admin(admin) => admin::run(admin),
         Command::Check(check) => check::run(check),
         Command::Backup(backup) => backup::run(backup),

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use wire::ChannelId;
 
 use crate::admin::ChannelState;
+use crate::bans::Bans;
 use crate::channel::{ChannelHandle, ChannelTask, ToChannel};
 use crate::chat::Chats;
 use crate::hooks::{Event, Hooks};
@@ -39,6 +40,7 @@ pub(crate) struct Directory {
     pub(crate) lately: Arc<Lately>,
     pub(crate) chats: Arc<Chats>,
     hooks: Hooks,
+    bans: Arc<Bans>,
 }
 
 struct Known {
@@ -107,7 +109,7 @@ impl KnownChannel {
 }
 
 impl Directory {
-    pub(crate) fn new(store: Store, hooks: Hooks) -> Self {
+    pub(crate) fn new(store: Store, hooks: Hooks, bans: Arc<Bans>) -> Self {
         let known = Known { channels: DashMap::new(), names: DashMap::new(), registered: Notify::new() };
         Directory {
             known: Arc::new(known),
@@ -115,6 +117,7 @@ impl Directory {
             lately: Arc::default(),
             chats: Arc::new(Chats::new()),
             hooks,
+            bans,
         }
     }
 
@@ -180,6 +183,7 @@ impl Directory {
                 let version = self.store.data_version().await?;
                 if seen != Some(version) {
                     self.refresh().await?;
+                    self.refresh_bans().await?;
                     seen = Some(version);
                 }
                 Ok::<_, StoreError>(())
@@ -202,6 +206,14 @@ impl Directory {
             }
         }
         self.known.registered.notify_waiters();
+        Ok(())
+    }
+
+    /// Whoever is banned by now hears of it from the task of their channel.
+    async fn refresh_bans(&self) -> Result<(), StoreError> {
+        if self.bans.replace(self.store.read(|records| records.bans()).await?) {
+            self.handles().into_iter().for_each(|handle| handle.tell_later(ToChannel::Bans));
+        }
         Ok(())
     }
 

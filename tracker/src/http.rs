@@ -20,6 +20,7 @@ use tungstenite::handshake::server::create_response_with_body;
 use crate::admin;
 use crate::api;
 use crate::assets::Assets;
+use crate::bans::Address;
 use crate::cards;
 use crate::chat;
 use crate::embedding;
@@ -211,7 +212,7 @@ async fn open_session(
     let config = shell.config();
     let address = origin(connected, request.headers(), |address| config.trusts(address));
     let embedded_in = embedding::embedding_site(request.headers());
-    let from = Provenance { local: address.is_loopback(), embedded_in };
+    let from = Provenance { address: Address(address), embedded_in };
     let Some(address_permit) = shell.addresses.admit(address, &config.limits, machine::instant()) else {
         return refuse(
             Reason::AddressBusy,

@@ -13,6 +13,7 @@
 mod admin;
 mod api;
 mod assets;
+mod bans;
 mod budget;
 mod cards;
 mod channel;
@@ -68,8 +69,8 @@ pub use seeing::{LogFormat, MetricsAccess, Seeing, Token};
 pub use server::{Server, ServerError};
 pub use store::settings as channel_settings;
 pub use store::{
-    Channel, Database, HostedChannel, JoinSecret, NewChannel, Poster, Records, Right, StoreError,
-    StreamKeyId, StreamKeyInfo, StreamKeyOwner, create_hosted, invite, remove_named, renew_join_secret,
-    setup_link,
+    Ban, Banned, Channel, Database, HostedChannel, JoinSecret, NewBan, NewChannel, Poster, Records, Right,
+    StoreError, StreamKeyId, StreamKeyInfo, StreamKeyOwner, create_hosted, invite, prefix as address_prefix,
+    remove_named, renew_join_secret, setup_link,
 };
 pub use tls::TlsError;

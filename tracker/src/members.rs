@@ -7,6 +7,7 @@ use bytes::Bytes;
 use wire::PeerId;
 use wire::session::{FromTracker, Refusal};
 
+use crate::bans::Address;
 use crate::outbox::Outbox;
 
 /// Tells a peer's sessions apart.
@@ -25,6 +26,7 @@ impl SessionId {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) session: SessionId,
+    pub(crate) from: Address,
     pub(crate) outbox: Outbox,
 }
 
@@ -48,6 +50,11 @@ impl Members {
 
     pub(crate) fn remove(&mut self, peer: PeerId) -> Option<Member> {
         self.table.remove(&peer)
+    }
+
+    /// Who is here, and from where.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (PeerId, Address)> {
+        self.table.iter().map(|(peer, member)| (*peer, member.from))
     }
 
     pub(crate) fn contains(&self, peer: PeerId) -> bool {

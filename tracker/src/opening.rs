@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use wire::session::{Announce, FromPeer, FromTracker, Join, Refusal, Report};
-use wire::{Epoch, PeerId};
+use wire::{ChannelId, Epoch, PeerId};
 
+use crate::bans::Address;
 use crate::channel::{ChannelHandle, Rules, ToChannel};
 use crate::config::Registration;
 use crate::embedding;
@@ -74,8 +75,7 @@ impl Entrance {
 /// Where a session comes from.
 #[derive(Debug)]
 pub(crate) struct Provenance {
-    /// Its peer is on this machine.
-    pub(crate) local: bool,
+    pub(crate) address: Address,
     /// The other site whose page opened it.
     pub(crate) embedded_in: Option<String>,
 }
@@ -105,12 +105,13 @@ async fn admit_viewer(join: Join, from: Provenance, shell: &Arc<Shell>) -> Resul
         );
         Refused::new(Refusal::UnknownChannel, message)
     })?;
+    let peer = join.secret.peer();
+    not_banned(shell, Some(channel.id), peer, from.address)?;
     let site = from.embedded_in.as_deref();
     let objection = site.and_then(|site| embedding::objection(&channel.settings.embed_origins, site));
     if let Some(objection) = objection {
         return Err(Refused::new(Refusal::EmbedRefused, objection));
     }
-    let peer = join.secret.peer();
     // A relay elsewhere has proven itself in its own way.
     let asked = channel.settings.join == JoinPolicy::Token && !shell.relays.knows(peer);
     let pass = match join.token.as_deref() {
@@ -145,13 +146,24 @@ async fn admit_source(
                        with one that the channel's owner lets sign for a time that is not over.";
         Refused::new(Refusal::BadProof, message)
     })?;
+    not_banned(shell, None, secret.peer(), from.address)?;
     // From elsewhere a free name is claimed first, with work or an invite; programs on this machine need not.
-    let open = from.local && delegation.is_none() && shell.config().registration() == Registration::Open;
+    let open = from.address.0.is_loopback()
+        && delegation.is_none()
+        && shell.config().registration() == Registration::Open;
     let right = if open { Right::Open } else { Right::Closed };
     let registered = shell.directory.register(channel, &name, right).await;
     let registered = registered.map_err(|error| explain(error, &name))?;
     let handle = shell.directory.open(&registered, shell);
     Ok(Entrance { channel: handle, peer: secret.peer(), role: Entering::Source { name, epoch } })
+}
+
+/// `channel`: where it wants to watch. Its own broadcaster nobody bans but the server's operator.
+fn not_banned(shell: &Shell, channel: Option<ChannelId>, peer: PeerId, from: Address) -> Result<(), Refused> {
+    match shell.bans.find(channel, peer, from) {
+        Some(ban) => Err(Refused::new(Refusal::Banned, ban.words()).because(ban.why())),
+        None => Ok(()),
+    }
 }
 
 fn check_version(version: u8) -> Result<(), Refused> {

@@ -78,6 +78,10 @@ reasons! {
     UnknownChannel = "unknown_channel",
     /// The channel's owner does not let this site show it.
     EmbedRefused = "embed_refused",
+    /// The address is in a banned prefix.
+    BannedPrefix = "banned_prefix",
+    /// The peer is banned, or its household.
+    BannedPeer = "banned_peer",
     /// The channel asks for a token, and none was brought.
     TokenMissing = "token_missing",
     /// What was brought is no token of this channel's.
@@ -215,6 +219,7 @@ impl From<Refusal> for Reason {
             Refusal::UnknownChannel => Reason::UnknownChannel,
             Refusal::EmbedRefused => Reason::EmbedRefused,
             Refusal::TokenRefused => Reason::TokenInvalid,
+            Refusal::Banned => Reason::BannedPeer,
             Refusal::Version => Reason::Version,
             Refusal::BadMessage => Reason::BadMessage,
             Refusal::BadProof => Reason::BadProof,

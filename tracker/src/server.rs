@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::admin;
 use crate::api::Api;
 use crate::assets::Assets;
+use crate::bans::{self, Bans};
 use crate::channel::ToChannel;
 use crate::config::Config;
 use crate::delegations;
@@ -128,8 +129,13 @@ impl Server {
             None => None,
         };
         let data = config.data.clone();
-        let store = tokio::task::spawn_blocking(move || Store::open(&data)).await;
-        let store = store.map_err(|_| StoreError::Ended)??;
+        let opened = tokio::task::spawn_blocking(move || {
+            let store = Store::open(&data)?;
+            let bans = Bans::open(&data).map_err(|source| StoreError::Files { path: data, source })?;
+            Ok::<_, StoreError>((store, Arc::new(bans)))
+        });
+        let (store, bans) = opened.await.map_err(|_| StoreError::Ended)??;
+        bans.replace(store.read(|records| records.bans()).await?);
         let (ending, ending_end) = watch::channel(false);
         let config = Arc::new(config);
         let (settings, settings_end) = watch::channel(Arc::clone(&config));
@@ -137,11 +143,12 @@ impl Server {
         let hooks = Hooks::start(&config.hooks, Arc::clone(&metrics))?;
         let shell = Shell {
             clock: Clock::start(),
-            directory: Directory::new(store.clone(), hooks.clone()),
+            directory: Directory::new(store.clone(), hooks.clone(), Arc::clone(&bans)),
             store,
             addresses: Addresses::new(),
             relays: Relays::default(),
             api: Api::new(),
+            bans,
             tokens: Tokens::default(),
             egress: Arc::new(Egress::open(&config)),
             metrics,
@@ -199,6 +206,7 @@ impl Server {
         });
         let counting = tokio::spawn(Arc::clone(&self.shell.egress).keep(self.settings.subscribe()));
         let sampling = tokio::spawn(history::run(Arc::clone(&self.shell)));
+        let sweeping = tokio::spawn(bans::sweep(self.shell.store.clone()));
         let warning = tokio::spawn(delegations::watch(Arc::clone(&self.shell)));
         let mut doors = self.ports.open(self.tls.as_ref(), &router, &self.shell);
         if let Some(tls) = self.tls {
@@ -225,6 +233,7 @@ impl Server {
         hosting.into_iter().for_each(|hosting| hosting.abort());
         sampling.abort();
         warning.abort();
+        sweeping.abort();
         drop(self.stun);
         counting.abort();
         self.shell.egress.write();

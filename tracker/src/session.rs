@@ -100,9 +100,10 @@ async fn open(
         )
         .because(Reason::NothingSaid)
     })??;
+    let address = from.address;
     let entrance = admit(first, &nonce, from, shell).await?;
     let (outbox, queue) = outbox(limits);
-    let member = Member { session: SessionId::next(), outbox };
+    let member = Member { session: SessionId::next(), from: address, outbox };
     let presence = Presence {
         channel: entrance.channel.clone(),
         peer: entrance.peer,

@@ -8,6 +8,7 @@ use wire::session::Turn;
 
 use crate::admin;
 use crate::api::Api;
+use crate::bans::{Address, Bans};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::egress::Egress;
@@ -17,7 +18,7 @@ use crate::machine::{self, Clock, Disk};
 use crate::metrics::{Metrics, Present};
 use crate::rate::Addresses;
 use crate::relays::Relays;
-use crate::store::Store;
+use crate::store::{Ban, Banned, Store};
 use crate::tokens::Tokens;
 use crate::turn;
 
@@ -32,6 +33,7 @@ pub(crate) struct Shell {
     /// Relays elsewhere.
     pub(crate) relays: Relays,
     pub(crate) api: Api,
+    pub(crate) bans: Arc<Bans>,
     /// Join tokens that have let somebody in.
     pub(crate) tokens: Tokens,
     /// What the relay may send.
@@ -82,6 +84,19 @@ impl Shell {
             ready: self.unready().is_none(),
             chat_visits: self.directory.chats.open(),
         }
+    }
+
+    /// Has the ban of a peer hold for the household where that peer was just seen.
+    pub(crate) fn note_banned(&self, ban: Ban, from: Address) {
+        let unseen = ban.household.is_none() && matches!(ban.banned, Banned::Peer(_));
+        let Some(household) = self.bans.household(from).filter(|_| unseen) else { return };
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let noted = store.write(move |records| records.saw_banned(ban.id, household)).await;
+            if let Err(error) = noted {
+                tracing::warn!(ban = ban.id, "the ban holds for one peer id only: {error}");
+            }
+        });
     }
 
     /// Credentials of a peer for the TURN server, if there is one.

@@ -14,10 +14,11 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tracker::channel_settings::{ChannelSettings, JoinPolicy};
+use tracker::{Banned, NewBan, address_prefix};
 use wire::session::{Announce, FromPeer, Join};
 use wire::{Epoch, PeerSecret};
 
-use support::{Tracker, channel, join, signer, within};
+use support::{Tracker, channel, join, peer, signer, within};
 
 /// Memory that all of the table may leave behind, of this whole process: some threads' buffers and the allocator's slack.
 const LEFT_BEHIND_BYTES: u64 = 48 << 20;
@@ -101,6 +102,8 @@ fn first_texts() -> Vec<Case> {
         first("a token of dots", &with_token(&".".repeat(1_000)), "token_invalid"),
         first("a token over the limit", &with_token(&"x".repeat(1_025)), "over_limit"),
         first("a token that is a list", &with_token("x").replace("\"x\"", "[]"), "malformed"),
+        first("a banned peer", &join("guarded", 8).to_text(), "banned_peer"),
+        first("a banned address", &join("barred", 9).to_text(), "banned_prefix"),
         first("a replayed proof", &announced("elsewhere", &replayed), "bad_proof"),
         first("another key's proof", &announced("elsewhere", &foreign), "bad_proof"),
         first("a proof of nothing", &announced("elsewhere", ""), "bad_proof"),
@@ -372,9 +375,7 @@ async fn garbage_is_refused_by_name_and_residents_are_served() {
         config.limits.farewell = Duration::from_millis(200);
     })
     .await;
-    let guarded = tracker.add_hosted("guarded").channel;
-    let settings = ChannelSettings { join: JoinPolicy::Token, ..ChannelSettings::default() };
-    tracker.database().write(|store| store.set(guarded, &settings)).unwrap();
+    guard(&tracker).await;
     let (_source, _) = tracker.source("demo", 1, Some(7)).await;
     let (mut resident, _) = tracker.viewer("demo", 2).await;
     let cases = cases();
@@ -392,6 +393,28 @@ async fn garbage_is_refused_by_name_and_residents_are_served() {
     assert!(grown < LEFT_BEHIND_BYTES, "{grown} bytes are left behind");
     let (mut newcomer, _) = tracker.viewer("demo", 3).await;
     newcomer.settle().await;
+}
+
+/// Makes the channels that not everyone may watch.
+async fn guard(tracker: &Tracker) {
+    let [guarded, barred] = ["guarded", "barred"].map(|name| tracker.add_hosted(name).channel);
+    let settings = ChannelSettings { join: JoinPolicy::Token, ..ChannelSettings::default() };
+    let bans =
+        [(guarded, Banned::Peer(peer(8))), (barred, Banned::Prefix(address_prefix("127.0.0.0/8").unwrap()))];
+    let made = tracker.database().write(|store| {
+        store.set(guarded, &settings)?;
+        for (channel, banned) in bans {
+            store.ban(&NewBan { channel: Some(channel), banned, reason: String::new(), for_ms: None })?;
+        }
+        Ok(())
+    });
+    made.unwrap();
+    // The server notices within a second.
+    while tracker.refused("opening", "banned_prefix").await == 0 {
+        let mut stranger = tracker.session().await;
+        stranger.say(&join("barred", 9)).await;
+        stranger.told().await;
+    }
 }
 
 /// Memory of this process that is its own.

@@ -190,6 +190,21 @@ impl Account {
         self.signed("PUT", "/join-secret", Vec::new())
     }
 
+    /// The bans of the channel.
+    pub fn bans(&self) -> Result<Value, AccountError> {
+        self.signed("GET", "/bans", Vec::new())
+    }
+
+    /// Bans a peer or a prefix.
+    pub fn ban(&self, request: &Value) -> Result<Value, AccountError> {
+        self.signed("POST", "/bans", request.to_string().into_bytes())
+    }
+
+    /// Takes a ban back.
+    pub fn lift_ban(&self, id: i64) -> Result<(), AccountError> {
+        self.signed("DELETE", &format!("/bans/{id}"), Vec::new()).map(drop)
+    }
+
     /// A short-lived link to the setup guide.
     pub fn guide(&self) -> Result<Value, AccountError> {
         self.signed("POST", "/setup-links", Vec::new())

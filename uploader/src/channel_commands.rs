@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use uploader::account::{Account, DELEGATION_DAYS};
 use uploader::key;
+use wire::PeerId;
 
 #[derive(Args)]
 pub(crate) struct Place {
@@ -72,6 +73,9 @@ enum Command {
     StreamKey(StreamKey),
     /// Make a new secret for join tokens and print it, once. Tokens of the old one are of no use any more
     JoinSecret,
+    /// Keep somebody out of your channel
+    #[command(subcommand)]
+    Ban(Ban),
     /// Print a link, good for half an hour, to a page that says what to set in your encoder
     Guide,
 }
@@ -89,6 +93,28 @@ enum StreamKey {
     Revoke {
         /// What you called it
         label: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Ban {
+    /// Ban a peer by its id, and the household where it is, or an address or prefix
+    Add {
+        /// As in be45cb2605bf36be, 203.0.113.7 or 2001:db8::/32
+        whom: String,
+        /// Seconds; left out: for good, a peer for a day. A peer for 30 days at most
+        #[arg(long, value_name = "NUMBER")]
+        seconds: Option<u64>,
+        /// What the one who is banned reads
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// List the bans
+    List,
+    /// Take one back
+    Lift {
+        /// Its number
+        id: i64,
     },
 }
 
@@ -172,6 +198,12 @@ pub(crate) fn run(channel: Channel) -> Result<()> {
         Command::StreamKey(StreamKey::List) => print(&account.stream_keys()?),
         Command::StreamKey(StreamKey::Revoke { label }) => account.revoke_stream_key(&label)?,
         Command::JoinSecret => print(&account.renew_join_secret()?),
+        Command::Ban(Ban::Add { whom, seconds, reason }) => {
+            let kind = if whom.parse::<PeerId>().is_ok() { "peer" } else { "prefix" };
+            print(&account.ban(&json!({ kind: whom, "for_s": seconds, "reason": reason }))?);
+        }
+        Command::Ban(Ban::List) => print(&account.bans()?),
+        Command::Ban(Ban::Lift { id }) => account.lift_ban(id)?,
         Command::Guide => {
             println!("{}{}", account.server(), account.guide()?["page"].as_str().unwrap_or_default());
         }

@@ -95,7 +95,7 @@ impl Participant {
             }
             FromTracker::Refused { code, message } => {
                 self.refusal = Some(message.clone());
-                self.session.refused(matches!(code, Refusal::EmbedRefused | Refusal::TokenRefused));
+                self.session.refused(matches!(code, Refusal::EmbedRefused | Refusal::TokenRefused | Refusal::Banned));
             }
             _ => {}
         }

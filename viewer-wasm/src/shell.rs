@@ -90,6 +90,7 @@ impl Shell {
                 self.shut_out = match code {
                     Refusal::EmbedRefused => Some("refused"),
                     Refusal::TokenRefused => Some("uninvited"),
+                    Refusal::Banned => Some("banned"),
                     _ => None,
                 };
             }

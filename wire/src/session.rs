@@ -276,6 +276,8 @@ pub enum Refusal {
     EmbedRefused,
     /// The channel's owner lets in only who brings a token, and this one brings none that is good.
     TokenRefused,
+    /// The channel's owner, or the server's, has banned this viewer.
+    Banned,
     /// Another protocol version.
     Version,
     /// The message is not one of this protocol, or not now.

@@ -2,7 +2,7 @@
 
 /** What the player is doing, in a word. */
 export type State =
-  | 'idle' | 'connecting' | 'finding_peers' | 'live' | 'buffering' | 'reconnecting' | 'lapsed' | 'locked' | 'refused' | 'uninvited' | 'offline' | 'ended'
+  | 'idle' | 'connecting' | 'finding_peers' | 'live' | 'buffering' | 'reconnecting' | 'lapsed' | 'locked' | 'refused' | 'uninvited' | 'banned' | 'offline' | 'ended'
   | 'unsupported' | 'failed';
 
 export interface Link {

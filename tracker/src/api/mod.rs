@@ -1,6 +1,7 @@
 //! The REST interface under `/api/v1`: channels for everyone, and their settings for whoever has the key. Described by
 //! `/api/v1/openapi.json`, which is made from the code, and shown at `/api/docs`.
 
+mod bans;
 mod caller;
 mod challenge;
 mod channels;
@@ -21,7 +22,7 @@ use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use utoipa::OpenApi;
 
@@ -74,6 +75,9 @@ impl Api {
         channels::show,
         channels::change,
         channels::renew_join_secret,
+        bans::list,
+        bans::add,
+        bans::lift,
         channels::remove,
         poster::show,
         poster::put,
@@ -113,6 +117,8 @@ pub(crate) fn router(site: Site) -> Router<Site> {
             put(stream_keys::add).delete(stream_keys::revoke),
         )
         .route("/api/v1/channels/{channel}/join-secret", put(channels::renew_join_secret))
+        .route("/api/v1/channels/{channel}/bans", get(bans::list).post(bans::add))
+        .route("/api/v1/channels/{channel}/bans/{id}", delete(bans::lift))
         .route("/api/v1/channels/{channel}/setup-links", post(guide::link))
         .route("/api/v1/setup", get(guide::show))
         .route("/api/v1/setup/stream-keys/{label}", put(guide::add_key))

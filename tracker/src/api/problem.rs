@@ -105,6 +105,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::Unknown(_) => (StatusCode::NOT_FOUND, "unknown-channel", "No such channel"),
             StoreError::UnknownLabel(_) => (StatusCode::NOT_FOUND, "unknown-label", "No such stream key"),
+            StoreError::UnknownBan(_) => (StatusCode::NOT_FOUND, "unknown-ban", "No such ban"),
             StoreError::Closed => {
                 let detail = "This server does not register channels by itself. Ask its owner for an invite, or to \
                               run `swarmcast-tracker channel add NAME`.";

@@ -37,6 +37,9 @@ pub enum StoreError {
     /// No key of this label.
     #[error("there is no stream key `{0}` on this channel")]
     UnknownLabel(String),
+    /// No ban of this number.
+    #[error("there is no ban {0} here; list the bans to see their numbers")]
+    UnknownBan(i64),
     /// The key is a channel's already, or was.
     #[error("this key has, or had, a channel of its own; make a new one with `swarmcast-uploader keygen`")]
     KeyInUse,

@@ -3,6 +3,7 @@
 //! [`Records`] is what can be asked. [`Database`] answers on the thread that asks, for the command line. [`Store`] is for
 //! the running server: nothing blocks its threads, and what it acknowledges is on the disk.
 
+mod ban;
 mod error;
 mod import;
 pub mod invite;
@@ -17,6 +18,7 @@ mod writer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use ban::{Ban, Banned, Household, NewBan, prefix};
 pub use error::StoreError;
 pub use record::{Channel, HostedChannel, NewChannel, Poster, StreamKeyId, StreamKeyInfo, StreamKeyOwner};
 pub use records::{Records, Right};

@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq;
 use wire::session::is_name;
 use wire::{ChannelId, DELEGATION_LENGTH, DelegateId, Delegation, Signer};
 
+use super::ban::{self, Ban, Household, NewBan};
 use super::error::StoreError;
 use super::record::{Channel, HostedChannel, Poster, StreamKeyId, StreamKeyInfo, StreamKeyOwner};
 use super::secret::{Hash, JoinSecret, hash, tag};
@@ -90,6 +91,16 @@ pub trait Records {
     fn by_setup_link(&self, hash: Hash, now_ms: u64) -> Result<Option<ChannelId>, StoreError>;
     /// Takes the hash of an invite for so many channels, until `expires_ms`.
     fn add_invite(&self, hash: Hash, uses: u32, expires_ms: u64) -> Result<(), StoreError>;
+    /// Bans somebody. A running server ends their sessions within a second.
+    fn ban(&self, new: &NewBan) -> Result<Ban, StoreError>;
+    /// The bans that hold, of all channels and of the server, oldest first.
+    fn bans(&self) -> Result<Vec<Ban>, StoreError>;
+    /// Takes back a ban of the channel, or with `None` of the server.
+    fn lift_ban(&self, channel: Option<ChannelId>, id: i64) -> Result<(), StoreError>;
+    /// Forgets the bans that are over.
+    fn forget_bans(&self) -> Result<(), StoreError>;
+    /// Notes the household where a banned peer was seen.
+    fn saw_banned(&self, id: i64, household: Household) -> Result<(), StoreError>;
 }
 
 const CHANNEL_COLUMNS: &str = "channel.id, channel.name, channel.settings, channel.created_ms, \
@@ -339,6 +350,26 @@ impl Records for Connection {
         self.execute(query, params![hash.0, uses, now, expires_ms as i64])?;
         Ok(())
     }
+
+    fn ban(&self, new: &NewBan) -> Result<Ban, StoreError> {
+        ban::add(self, new)
+    }
+
+    fn bans(&self) -> Result<Vec<Ban>, StoreError> {
+        ban::all(self)
+    }
+
+    fn lift_ban(&self, channel: Option<ChannelId>, id: i64) -> Result<(), StoreError> {
+        ban::lift(self, channel, id)
+    }
+
+    fn forget_bans(&self) -> Result<(), StoreError> {
+        ban::forget_over(self)
+    }
+
+    fn saw_banned(&self, id: i64, household: Household) -> Result<(), StoreError> {
+        ban::seen(self, id, household)
+    }
 }
 
 fn insert_channel(store: &Connection, id: ChannelId, name: &str, right: Right) -> Result<(), StoreError> {
@@ -408,10 +439,10 @@ fn count(store: &Connection, table: &str) -> Result<u32, StoreError> {
     Ok(store.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?)
 }
 
-fn at_most(present: u32, most: u32, what: &'static str) -> Result<(), StoreError> {
+pub(super) fn at_most(present: u32, most: u32, what: &'static str) -> Result<(), StoreError> {
     if present < most { Ok(()) } else { Err(StoreError::Full(what)) }
 }
 
-fn at_least_one(changed: usize, otherwise: impl FnOnce() -> StoreError) -> Result<(), StoreError> {
+pub(super) fn at_least_one(changed: usize, otherwise: impl FnOnce() -> StoreError) -> Result<(), StoreError> {
     if changed > 0 { Ok(()) } else { Err(otherwise()) }
 }

@@ -20,8 +20,12 @@ use super::records::Records;
 pub(crate) const DATABASE: &str = "swarmcast.db";
 
 /// Each entry brings the schema from its index to the next number (`PRAGMA user_version`).
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema-1.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
 
 /// How long a statement waits for another process's write. 5 s: a slow disk's commit many times over.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

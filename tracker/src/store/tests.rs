@@ -162,3 +162,40 @@ async fn writes_that_fail_take_no_others_along() {
     let stored = store.read(|records| records.channels()).await.unwrap();
     assert_eq!(stored.len(), 26);
 }
+
+#[test]
+fn bans_are_kept_until_they_are_over_and_only_so_many_and_so_long() {
+    let (_data, mut database) = open();
+    let demo = database.write(|store| create_hosted(store, "demo")).unwrap().channel;
+    let peer = Banned::Peer(wire::PeerId(7));
+    let mut ban = |channel, banned, for_ms| {
+        database.write(|store| store.ban(&NewBan { channel, banned, reason: String::new(), for_ms }))
+    };
+    let for_a_day = ban(Some(demo), peer, None).unwrap();
+    assert_eq!(for_a_day.expires_ms, Some(for_a_day.created_ms + 24 * 3_600_000));
+    assert!(matches!(ban(None, peer, Some(31 * 24 * 3_600_000)), Err(StoreError::BadSettings(_))));
+    let prefix = Banned::Prefix(prefix("203.0.113.7").unwrap());
+    assert_eq!(ban(None, prefix, None).unwrap().expires_ms, None);
+    ban(None, prefix, Some(0)).unwrap();
+    let full = (0..500).map(|_| ban(Some(demo), prefix, None)).find_map(Result::err);
+    assert!(matches!(full, Some(StoreError::Full(_))));
+    database.write(|store| store.saw_banned(for_a_day.id, Household([5; 16]))).unwrap();
+    let held = database.read(|store| store.bans()).unwrap();
+    assert_eq!((held.len(), held[0].household), (501, Some(Household([5; 16]))));
+    database.write(|store| store.lift_ban(Some(demo), for_a_day.id)).unwrap();
+    assert!(database.write(|store| store.lift_ban(Some(demo), for_a_day.id)).is_err());
+    database.write(|store| remove_named(store, "demo")).unwrap();
+    assert_eq!(database.read(|store| store.bans()).unwrap().len(), 1);
+}
+
+#[test]
+fn prefixes_are_read_as_people_write_them() {
+    let read = |text| prefix(text).map(|network| network.to_string());
+    assert_eq!(read("203.0.113.7"), Ok("203.0.113.7/32".into()));
+    assert_eq!(read("203.0.113.7/24"), Ok("203.0.113.0/24".into()));
+    assert_eq!(read("::ffff:203.0.113.7"), Ok("203.0.113.7/32".into()));
+    assert_eq!(read("2001:DB8::1/32"), Ok("2001:db8::/32".into()));
+    for bad in ["", "203.0.113", "203.0.113.7/33", "2001:db8::/129", "example.org", "203.0.113.7/-1"] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+}

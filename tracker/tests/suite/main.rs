@@ -6,6 +6,7 @@
 mod acme;
 mod admin;
 mod api;
+mod bans;
 mod certificates;
 mod chat;
 mod command_line;

@@ -88,7 +88,8 @@ impl Tracker {
         session
     }
 
-    async fn session_by(&self, request: impl IntoClientRequest + Unpin) -> Session {
+    /// The same, by a request of one's own.
+    pub async fn session_by(&self, request: impl IntoClientRequest + Unpin) -> Session {
         let (socket, _) = within(tokio_tungstenite::connect_async(request)).await.unwrap();
         let mut session = Session { socket, nonce: String::new() };
         let FromTracker::Hello { nonce, time_ms } = session.told().await else { panic!("no hello") };
