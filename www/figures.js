@@ -23,6 +23,7 @@ export const NOTHING_YET = Object.freeze({
   candidates_gathered: 0,
   viewers: 0,
   sharing: false,
+  sharing_rule: null,
 });
 
 export const seconds = (value) => (value == null ? '–' : `${value.toFixed(1)} s`);

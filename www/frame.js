@@ -20,6 +20,7 @@ const attributes = {
   key: fragment.get('key'),
   secret: fragment.get('secret'),
   token: asked.get('token'),
+  sharing: asked.get('sharing'),
   'upload-cap': asked.get('upload-cap'),
   autoplay: asked.get('autoplay') === '0' ? 'off' : null,
   muted: asked.get('muted') === '1' ? '' : null,

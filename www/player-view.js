@@ -20,13 +20,13 @@ export class PlayerView {
   #share = null;
   #latest = null;
 
-  /** `on`: see Controls, and `unmute`, `sharing`, `uploadCap`, `noticed`. */
+  /** `on`: see Controls, and `unmute`, `sharing`, `uploadCap`, `noticed`, `answer`. */
   constructor(root, on) {
     this.root = root;
     this.on = { ...on, panel: () => this.togglePanel(), fullscreen: () => this.toggleFullscreen(), share: () => this.openShare() };
     this.video = element('video', { playsInline: true, disableRemotePlayback: true, preload: 'auto' });
     this.controls = new Controls(this.video, this.on);
-    this.pill = new SharingPill({ onSharing: on.sharing, onUploadCap: on.uploadCap, onNoticed: on.noticed });
+    this.pill = new SharingPill({ onSharing: on.sharing, onUploadCap: on.uploadCap, onNoticed: on.noticed, onAnswer: on.answer });
     this.#build();
   }
 
@@ -45,7 +45,7 @@ export class PlayerView {
     const under = element('div', { className: 'under', part: 'under' }, this.state, this.pill.root);
     this.panelPlace = element('div', { className: 'panel-place', part: 'panel', hidden: true, 'data-role': 'panel' });
     this.root.adoptedStyleSheets = [SHEET];
-    this.root.append(this.stage, this.pill.notice, element('div', { className: 'below' }, under, this.panelPlace));
+    this.root.append(this.stage, this.pill.notice, this.pill.question, element('div', { className: 'below' }, under, this.panelPlace));
 
     this.begin.onclick = this.on.play;
     this.unmute.onclick = this.on.unmute;

@@ -27,12 +27,13 @@ const moduleReady = init({ module_or_path: compiled });
 moduleReady.catch(() => {}); // Reported by each element.
 
 class SwarmcastPlayer extends HTMLElement {
-  static observedAttributes = ['channel', 'key', 'secret', 'token', 'server'];
+  static observedAttributes = ['channel', 'key', 'secret', 'token', 'server', 'sharing'];
 
   #view;
   #viewer = null;
   #ending = null; // AbortController of the current channel
   #sharing = { on: false, locked: false, reason: '' };
+  #rule = null; // what the channel's owner says of sharing
   #sound = 'sound'; // or `muted`, `silenced` (by the viewer's wish), `refused`
   #silenced = false;
   #wantsPlay = true;
@@ -56,6 +57,7 @@ class SwarmcastPlayer extends HTMLElement {
       sharing: () => this.#toggleSharing(),
       uploadCap: (cap) => this.#setUploadCap(cap),
       noticed: () => this.#noticed(),
+      answer: (yes) => this.#choose(yes),
       shared: () => ({ channel: this.getAttribute('channel'), server: this.#server(), secret: this.getAttribute('secret'), key: this.stats().channel ?? this.getAttribute('key') }),
     });
   }
@@ -131,6 +133,7 @@ class SwarmcastPlayer extends HTMLElement {
         secret: this.getAttribute('secret') ?? undefined,
         token: this.getAttribute('token') ?? undefined,
         sharing: this.#sharing.on,
+        consent: sharing.agreed(),
         uploadCap: this.#uploadCap(),
         onchange: () => this.#render(),
         ...begun.handOver(),
@@ -257,9 +260,11 @@ class SwarmcastPlayer extends HTMLElement {
   }
 
   #toggleSharing() {
-    if (this.#sharing.locked) return;
-    sharing.remember(!this.#sharing.on);
-    const on = !this.#sharing.on;
+    if (!this.#sharing.locked) this.#choose(!this.#sharing.on);
+  }
+
+  #choose(on) {
+    sharing.remember(on);
     this.#setSharing({ on, locked: false, reason: on ? '' : 'you switched it off' });
   }
 
@@ -280,7 +285,8 @@ class SwarmcastPlayer extends HTMLElement {
   }
 
   #applyPolicy() {
-    this.#setSharing(sharing.policy(sharing.circumstances()));
+    const rule = sharing.stricter(this.getAttribute('sharing'), this.#rule);
+    this.#setSharing(sharing.policy({ ...sharing.circumstances(), rule }));
   }
 
   #setSharing(next) {
@@ -301,6 +307,10 @@ class SwarmcastPlayer extends HTMLElement {
   #render() {
     if (!this.#ending) return;
     const stats = this.stats();
+    if (stats.sharing_rule !== this.#rule) {
+      this.#rule = stats.sharing_rule;
+      return this.#applyPolicy();
+    }
     this.#history.note(stats);
     this.#view.render({
       stats,

@@ -1,5 +1,6 @@
 // The pill that says whether this viewer passes on what they watch, how much went which way and to how many people, and
-// that turns it off. On the first visit, one sentence says what sharing is.
+// that turns it off. On the first visit, one sentence says what sharing is, or asks
+// for it where the channel's owner wants that.
 
 import { element, setText } from './elements.js';
 import { bytes, shares } from './figures.js';
@@ -8,7 +9,7 @@ import { bytes, shares } from './figures.js';
 const UPLOAD_CAPS = [1, 2, 4, 8];
 
 export class SharingPill {
-  constructor({ onSharing, onUploadCap, onNoticed }) {
+  constructor({ onSharing, onUploadCap, onNoticed, onAnswer }) {
     this.switch = element('button', { type: 'button', className: 'switch', role: 'switch', 'data-action': 'sharing', 'aria-describedby': 'why' },
       element('span', { className: 'knob' }), 'Sharing');
     this.whyText = element('span', { 'data-role': 'shared' });
@@ -20,6 +21,12 @@ export class SharingPill {
     const noticed = element('button', { type: 'button', 'data-action': 'noticed' }, 'All right');
     const sentence = 'While you watch, this page passes parts of the picture on to other viewers, who can see your network address; the Sharing switch turns that off.';
     this.notice = element('p', { className: 'notice', part: 'notice', hidden: true, 'data-role': 'notice' }, element('span', {}, sentence), noticed);
+    const answer = (yes, words) => element('button', { type: 'button', 'data-action': yes ? 'agree' : 'decline' }, words);
+    const [agree, decline] = [answer(true, 'Share'), answer(false, 'Only watch')];
+    const asked = 'May this page pass parts of the picture on to other viewers? They could see your network address. You watch either way.';
+    this.question = element('p', { className: 'notice', part: 'notice', hidden: true, 'data-role': 'question' }, element('span', {}, asked), agree, decline);
+    agree.onclick = () => onAnswer(true);
+    decline.onclick = () => onAnswer(false);
     this.switch.onclick = onSharing;
     this.cap.onchange = () => onUploadCap(Number(this.cap.value));
     noticed.onclick = onNoticed;
@@ -31,6 +38,7 @@ export class SharingPill {
     setText(this.whyText, sharing.on ? account(stats) : `Nothing leaves this device: ${sharing.reason}.`);
     this.capText.hidden = !sharing.on;
     this.notice.hidden = !sharing.on || noticed;
+    this.question.hidden = !sharing.asks;
     if (this.cap.value !== String(cap)) this.#showCap(cap);
   }
 

@@ -1,4 +1,5 @@
 // Whether this viewer passes on what it receives: yes, unless the network or the viewer says otherwise.
+// Where the channel's owner or the page has viewers asked, nobody shares before they say yes.
 // On mobile data and with data saver nothing goes up, whatever was chosen before.
 
 const CHOICE = 'swarmcast.sharing';
@@ -17,16 +18,29 @@ export function circumstances() {
   };
 }
 
-/** `{ on, locked, reason }`: locked where the viewer cannot change it. */
-export function policy({ webrtc, saveData, network, phone, choice }) {
+/** The stricter of two rules: what the channel's owner says, and what the page says. */
+export function stricter(one, other) {
+  const rules = ['off', 'ask'];
+  return rules.find((rule) => rule === one || rule === other) ?? null;
+}
+
+/** `{ on, locked, reason, asks }`: locked where the viewer cannot change it, asks where they have to be asked first. */
+export function policy({ webrtc, saveData, network, phone, choice, rule }) {
+  if (rule === 'off') return { on: false, locked: true, reason: 'the broadcaster wants no sharing' };
   if (!webrtc) return { on: false, locked: true, reason: 'this browser cannot connect to other viewers' };
   if (saveData) return { on: false, locked: true, reason: 'data saver is on' };
   if (network === 'cellular') return { on: false, locked: true, reason: 'you are on mobile data' };
   if (choice === 'off') return { on: false, locked: false, reason: 'you switched it off' };
   if (choice === 'on') return { on: true, locked: false, reason: '' };
+  if (rule === 'ask') return { on: false, locked: false, reason: 'you have not said yes', asks: true };
   const unknown = network === undefined || network === 'unknown';
   if (phone && unknown) return { on: false, locked: false, reason: 'this may be mobile data' };
   return { on: true, locked: false, reason: '' };
+}
+
+/** Whether the viewer has said yes on this device. */
+export function agreed() {
+  return read(CHOICE) === 'on';
 }
 
 export function remember(on) {

@@ -62,6 +62,8 @@ pub struct Swarm {
     pub(crate) verifier: Option<Verifier>,
     pub(crate) session: Session,
     pub(crate) sharing: bool,
+    /// The channel's owner has viewers asked before they share.
+    pub(crate) asked: bool,
     pub(crate) source: Option<PeerId>,
     pub(crate) epoch: Option<Epoch>,
     pub(crate) headers: Table<u16, Generation>,
@@ -187,6 +189,7 @@ impl Swarm {
             verifier,
             session: Session::Closed,
             sharing: true,
+            asked: false,
             source: None,
             epoch: None,
             headers: Table::new(),

@@ -72,6 +72,8 @@ pub struct Config {
     pub source_copies_max: usize,
     /// Opens what a private channel sends, for a viewer that has its key.
     pub media_key: Option<MediaKey>,
+    /// The viewer has agreed to share, which counts where the channel's owner has viewers asked.
+    pub consent: bool,
     /// Lets a viewer in where the channel's owner asks for a token.
     pub token: Option<String>,
     /// For a simulator, in which thousands of engines are handed the very same bytes: whether a signed frame at this
@@ -97,6 +99,7 @@ impl Default for Config {
             egress_max_bps: None,
             source_copies_max: 2,
             media_key: None,
+            consent: false,
             token: None,
             proven: None,
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::session::{Fault, FromPeer, FromTracker, Join, Refusal, Signal, Welcome};
+use wire::session::{Fault, FromPeer, FromTracker, Join, Refusal, SharingRule, Signal, Welcome};
 use wire::{Epoch, Frame, JOIN_POINT, PeerId, StripeSet, Verifier};
 
 use crate::engine::{Attempt, Offline, QUIET, Session, Swarm};
@@ -27,6 +27,7 @@ impl Swarm {
             channel: self.identity.channel.clone(),
             secret: self.identity.secret,
             sharing: self.sharing && !self.locked,
+            consent: self.config.consent,
             token: self.config.token.clone(),
             links: report.links,
             feeds: report.feeds,
@@ -104,6 +105,7 @@ impl Swarm {
         self.read_clock_again(now);
         self.clock.answer(now, welcome.time_ms);
         self.viewers = welcome.viewers;
+        self.asked = welcome.sharing == Some(SharingRule::Ask);
         // A token is good once, and not for long.
         self.config.token = welcome.pass.or(self.config.token.take());
         self.source = welcome.source.or(self.source);
@@ -269,6 +271,7 @@ impl Swarm {
     }
 
     pub(crate) fn set_sharing(&mut self, now: Timestamp, on: bool) {
+        self.config.consent |= on && self.asked;
         if std::mem::replace(&mut self.sharing, on) == on {
             return;
         }

@@ -1,8 +1,9 @@
-// What a viewer learns of sharing, and how they pass a channel on: the notice of the first visit, the pill's account, the
+// What a viewer learns of sharing and is asked, and how they pass a channel on: the notice of the first visit, the pill's account, the
 // panel with its charts, its picture and its copy, and the share dialog with its link, its code and its QR code.
 
 import assert from 'node:assert/strict';
 import { onLan } from './lib/network.mjs';
+import { program } from './lib/paths.mjs';
 import { until } from './lib/until.mjs';
 import { scenario } from './lib/world.mjs';
 
@@ -38,6 +39,23 @@ scenario('a viewer reads what sharing is, what it did, and to how many', async (
   await ben.stopSharing();
   await until('Ben reads that nothing leaves', 5, async () => /Nothing leaves this device/.test(await account(ben)));
   assert.equal(await ben.page.locator('[data-role="notice"]').isVisible(), false);
+
+  // Where the owner has viewers asked, nothing is gathered before the answer, which is remembered.
+  const ask = [program('swarmcast-tracker'), 'channel', 'set', world.name, '--data', `${world.scratch}/tracker`, 'sharing=ask'];
+  assert.equal((await world.run('owner', ask).mayEnd().exit).code, 0);
+  await until('the server has noticed', 10, async () => (await world.get(`/api/v1/channels/${world.name}`)).settings.sharing === 'ask');
+  const carol = await world.viewer({ name: 'Carol, who is asked' });
+  await carol.firstFrame();
+  const question = carol.page.locator('[data-role="question"]');
+  assert.match(await question.innerText(), /network address/);
+  assert.deepEqual(await carol.network(), { connections: 0, candidates: 0 });
+  await question.getByRole('button', { name: 'Share' }).press('Enter');
+  await question.waitFor({ state: 'hidden' });
+  await carol.until('is linked', 20, async () => (await carol.network()).connections > 0);
+  await carol.page.reload({ waitUntil: 'commit' });
+  await carol.firstFrame();
+  assert.equal(await question.isVisible(), false, 'it is asked once');
+  await carol.until('is linked again', 20, async () => (await carol.network()).connections > 0);
 });
 
 scenario('the panel shows figures, charts and the swarm, and copies them', async (world) => {

@@ -362,6 +362,7 @@ impl ChannelTask {
             source: self.source,
             stun_port: self.shell.stun_port,
             turn: self.shell.turn(peer),
+            sharing: self.permission.rules().sharing(),
             pass,
             viewers: self.roster.viewers() as u32,
         };

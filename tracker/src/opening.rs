@@ -13,7 +13,7 @@ use crate::machine;
 use crate::members::Member;
 use crate::refusals::Reason;
 use crate::shell::Shell;
-use crate::store::settings::JoinPolicy;
+use crate::store::settings::{JoinPolicy, Sharing};
 use crate::store::{Right, StoreError};
 use crate::tokens::{Comer, Objection};
 
@@ -123,7 +123,8 @@ async fn admit_viewer(join: Join, from: Provenance, shell: &Arc<Shell>) -> Resul
     };
     let known = Report { links: join.links, feeds: join.feeds, ..Report::default() };
     let rules = Rules::of(&channel.settings);
-    let role = Entering::Viewer { sharing: join.sharing, known, rules, pass };
+    let sharing = join.sharing && (join.consent || channel.settings.sharing != Sharing::Ask);
+    let role = Entering::Viewer { sharing, known, rules, pass };
     Ok(Entrance { channel: shell.directory.open(&channel, shell), peer, role })
 }
 

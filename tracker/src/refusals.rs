@@ -238,7 +238,9 @@ impl From<&tokens::Objection> for Reason {
             tokens::Objection::Missing => Reason::TokenMissing,
             tokens::Objection::Invalid | tokens::Objection::TooLong => Reason::TokenInvalid,
             tokens::Objection::Expired => Reason::TokenExpired,
-            tokens::Objection::OtherChannel | tokens::Objection::OtherSite(_) | tokens::Objection::OtherPeer => Reason::TokenForeign,
+            tokens::Objection::OtherChannel
+            | tokens::Objection::OtherSite(_)
+            | tokens::Objection::OtherPeer => Reason::TokenForeign,
             tokens::Objection::Used => Reason::TokenUsed,
             tokens::Objection::Full => Reason::Busy,
         }

@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub token: Option<String>,
     /// `sharing`: whether links to other viewers may be made.
     pub sharing: bool,
+    /// `consent`: the viewer has agreed to that, on this device.
+    pub consent: bool,
     /// `uploadCap`: in multiples of the stream's bitrate.
     pub upload_cap_x: Option<f32>,
     /// `socket`: a session that the page has begun to open, to save the time of loading this module.
@@ -40,6 +42,7 @@ impl Options {
             media_key: text(from, "secret").and_then(|key| key.parse().ok()),
             token: text(from, "token"),
             sharing: field(from, "sharing").as_bool().unwrap_or(true),
+            consent: field(from, "consent").as_bool().unwrap_or(false),
             upload_cap_x: field(from, "uploadCap").as_f64().map(|cap| cap.max(0.0) as f32),
             socket: field(from, "socket").dyn_into().ok(),
             received: field(from, "received").dyn_into().unwrap_or_default(),

@@ -95,7 +95,8 @@ impl Participant {
             }
             FromTracker::Refused { code, message } => {
                 self.refusal = Some(message.clone());
-                self.session.refused(matches!(code, Refusal::EmbedRefused | Refusal::TokenRefused | Refusal::Banned));
+                self.session
+                    .refused(matches!(code, Refusal::EmbedRefused | Refusal::TokenRefused | Refusal::Banned));
             }
             _ => {}
         }

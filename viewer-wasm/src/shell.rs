@@ -4,7 +4,7 @@ use swarm::{Config, Identity, Input, Output, Phase, Role};
 use wasm_bindgen::JsValue;
 use web_sys::HtmlVideoElement;
 use wire::PeerSecret;
-use wire::session::{FromTracker, Refusal};
+use wire::session::{FromTracker, Refusal, SharingRule};
 
 use crate::clock::{self, SleepWatch};
 use crate::event::{Event, Mailbox, MediaEvent, PageEvent, SessionEvent};
@@ -31,6 +31,10 @@ pub(crate) struct Shell {
     screen: Screen,
     page: Page,
     sharing: bool,
+    /// The viewer has agreed to it, on this device.
+    consent: bool,
+    /// What the channel's owner says of it.
+    sharing_rule: Option<SharingRule>,
     /// The word for why this viewer, or this site, is not let in.
     shut_out: Option<&'static str>,
     sleep: SleepWatch,
@@ -46,17 +50,24 @@ impl Shell {
         let secret = PeerSecret(random::bytes()?);
         let host = options.host();
         let session = Session::open(options.server, options.socket, &options.received, mailbox);
-        let mut config = Config { media_key: options.media_key, token: options.token, ..Config::default() };
+        let mut config = Config {
+            media_key: options.media_key,
+            token: options.token,
+            consent: options.consent,
+            ..Config::default()
+        };
         config.upload_cap_x = options.upload_cap_x.unwrap_or(config.upload_cap_x);
         let identity =
             Identity { role: Role::Viewer, secret, channel: options.channel, expected: options.key };
-        let sharing = options.sharing;
+        let (sharing, consent) = (options.sharing, options.consent);
         Ok(Shell {
             participant: Participant::new(config, identity, session, host, sharing, mailbox)?,
             media: Media::new(video.clone(), mailbox),
             screen: Screen::new(video, mailbox),
             page: Page::new(&window, mailbox),
             sharing,
+            consent,
+            sharing_rule: None,
             shut_out: None,
             sleep: SleepWatch::new(),
             looked_ms: f64::NEG_INFINITY,
@@ -82,7 +93,10 @@ impl Shell {
     fn on_session(&mut self, what: SessionEvent) {
         let Some(message) = self.participant.on_session(what) else { return };
         match &message {
-            FromTracker::Welcome(_) => self.shut_out = None,
+            FromTracker::Welcome(welcome) => {
+                self.shut_out = None;
+                self.heed(welcome.sharing);
+            }
             FromTracker::Refused { code, .. } => {
                 if *code == Refusal::Version {
                     self.media.missing = Some("the current version of this page: reload it".into());
@@ -111,8 +125,17 @@ impl Shell {
         }
     }
 
+    /// Where the channel's owner has viewers asked, or wants no sharing, nothing is gathered from here on.
+    fn heed(&mut self, rule: Option<SharingRule>) {
+        self.sharing_rule = rule;
+        if rule == Some(SharingRule::Off) || rule == Some(SharingRule::Ask) && !self.consent {
+            self.share(false);
+        }
+    }
+
     /// Turns links on or off, for good or until the viewer says otherwise.
     pub(crate) fn share(&mut self, on: bool) {
+        self.consent |= on && self.sharing_rule == Some(SharingRule::Ask);
         self.sharing = on;
         let closed = self.participant.links.set_sharing(on);
         self.participant.tell(Input::Sharing(on));
@@ -235,5 +258,13 @@ impl Shell {
             .with("attempt", self.participant.session.tries())
             .with("candidates_gathered", self.participant.links.candidates_gathered)
             .with("sharing", self.sharing)
+            .with_any("sharing_rule", self.sharing_rule.map(word))
+    }
+}
+
+fn word(rule: SharingRule) -> &'static str {
+    match rule {
+        SharingRule::Ask => "ask",
+        SharingRule::Off => "off",
     }
 }

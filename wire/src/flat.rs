@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::session::{self, FromTracker, Parents, Refusal, Welcome};
+use crate::session::{self, FromTracker, Parents, Refusal, SharingRule, Welcome};
 use crate::{ChannelId, Epoch, PeerId};
 
 #[derive(Deserialize)]
@@ -19,6 +19,7 @@ pub(crate) struct Message {
     epoch: Option<Epoch>,
     source: Option<PeerId>,
     stun_port: Option<u16>,
+    sharing: Option<SharingRule>,
     pass: Option<String>,
     viewers: Option<u32>,
     peers: Option<Vec<PeerId>>,
@@ -57,6 +58,7 @@ impl Message {
                 source: self.source,
                 stun_port: self.stun_port,
                 turn: None,
+                sharing: self.sharing,
                 pass: self.pass,
                 viewers: self.viewers?,
             }),

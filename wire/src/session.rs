@@ -74,6 +74,9 @@ pub struct Join {
     pub secret: PeerSecret,
     /// May links be made? No where sharing is off or WebRTC is missing.
     pub sharing: bool,
+    /// Its viewer has said so: without that nobody shares where the channel's owner has viewers asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub consent: bool,
     /// What lets it in where the channel's owner asks for a token: that, or the pass of an earlier [`Welcome`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -216,11 +219,24 @@ pub struct Welcome {
     /// RTCPeerConnection as it is: [`FromTracker::parse`] passes over it, which saves every viewer a kilobyte.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
+    /// What the channel's owner says of sharing; `None`: viewers share unless they say no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<SharingRule>,
     /// What lets this peer in again, in place of a token; `None`: nothing is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<String>,
     /// Viewers of the channel.
     pub viewers: u32,
+}
+
+/// Where viewers do not share by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharingRule {
+    /// Only those who have said yes.
+    Ask,
+    /// Nobody.
+    Off,
 }
 
 /// A TURN server, and credentials for it that are this peer's own and expire: an RTCIceServer (W3C WebRTC §4.2.4).
@@ -434,6 +450,7 @@ mod tests {
             epoch: Some(Epoch(4)),
             source: None,
             stun_port: Some(3478),
+            sharing: Some(SharingRule::Ask),
             pass: None,
             turn: None,
             viewers: 2,

@@ -36,6 +36,8 @@ export interface Stats {
   readonly viewers: number;
   /** Whether this viewer passes on what it takes. */
   readonly sharing: boolean;
+  /** What the channel's owner says of that: only who agrees, or nobody. */
+  readonly sharing_rule: 'ask' | 'off' | null;
 }
 
 /** What comes with an event. */

@@ -306,6 +306,7 @@ impl World {
             epoch: Some(self.epoch),
             source: Some(self.source),
             stun_port: None,
+            sharing: None,
             pass: None,
             turn: None,
             viewers: 1,

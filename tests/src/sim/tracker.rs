@@ -108,6 +108,7 @@ impl World {
             epoch: self.tracker.live.map(|(epoch, _)| epoch),
             source: self.tracker.source,
             stun_port: None,
+            sharing: None,
             pass: None,
             turn: None,
             viewers: self.tracker.roster.viewers() as u32,

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use swarm::Timestamp;
 use wire::PeerId;
+use wire::session::SharingRule;
 
 use super::ChannelTask;
 use crate::store::settings::{ChannelSettings, Sharing};
@@ -18,7 +19,7 @@ const STAYS_SHARED_ABOVE: u32 = 4;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rules {
     viewers_max: Option<u32>,
-    sharing_off: bool,
+    sharing: Sharing,
     sharing_viewers_min: u32,
 }
 
@@ -37,24 +38,37 @@ impl Rules {
     pub(crate) fn of(settings: &ChannelSettings) -> Self {
         Rules {
             viewers_max: settings.viewers_max,
-            sharing_off: settings.sharing == Sharing::Off,
+            sharing: settings.sharing,
             sharing_viewers_min: settings.sharing_viewers_min.unwrap_or(0),
         }
     }
 
+    /// For viewers.
+    pub(super) fn sharing(self) -> Option<SharingRule> {
+        match self.sharing {
+            Sharing::On => None,
+            Sharing::Ask => Some(SharingRule::Ask),
+            Sharing::Off => Some(SharingRule::Off),
+        }
+    }
+
     fn hold_back(self) -> bool {
-        self.sharing_off || self.sharing_viewers_min > 0
+        self.sharing == Sharing::Off || self.sharing_viewers_min > 0
     }
 
     /// Whether a swarm of so many viewers may be shared, that has been (`before`) or not.
     fn grant(self, viewers: u32, before: bool) -> bool {
         let min = self.sharing_viewers_min;
         let wanted = if before { min - min / STAYS_SHARED_ABOVE } else { min };
-        !self.sharing_off && viewers >= wanted
+        self.sharing != Sharing::Off && viewers >= wanted
     }
 }
 
 impl Permission {
+    pub(super) fn rules(&self) -> Rules {
+        self.rules
+    }
+
     pub(super) fn forget(&mut self, peer: PeerId) {
         self.willing.remove(&peer);
     }

@@ -2,7 +2,7 @@
 
 use tracker::channel_settings::{ChannelSettings, Sharing};
 use tracker::{Database, create_hosted};
-use wire::session::{FromPeer, FromTracker, Refusal};
+use wire::session::{FromPeer, FromTracker, Join, Refusal, SharingRule};
 
 use crate::support::{Session, Tracker, join, peer};
 
@@ -49,6 +49,21 @@ async fn where_sharing_is_off_nobody_hears_of_anybody() {
     let (_two, _) = tracker.viewer("quiet", 2).await;
     one.say(&FromPeer::Sharing { on: true }).await;
     assert!(!was_told_of_neighbors(&mut one).await);
+}
+
+#[tokio::test]
+async fn where_viewers_are_asked_those_share_who_have_said_yes() {
+    let tracker = Tracker::start().await;
+    channel(&tracker, "asking", &ChannelSettings { sharing: Sharing::Ask, ..ChannelSettings::default() });
+    let (mut silent, welcome) = tracker.viewer("asking", 1).await;
+    assert_eq!(welcome.sharing, Some(SharingRule::Ask));
+    let mut agreed = tracker.session().await;
+    let FromPeer::Join(yes) = join("asking", 2) else { unreachable!() };
+    agreed.say(&FromPeer::Join(Join { consent: true, ..yes })).await;
+    is_told_parents(&mut agreed).await;
+    assert!(!was_told_of_neighbors(&mut silent).await);
+    silent.say(&FromPeer::Sharing { on: true }).await;
+    is_told_parents(&mut silent).await;
 }
 
 #[tokio::test]

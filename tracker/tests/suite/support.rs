@@ -295,6 +295,7 @@ pub fn join(channel: &str, secret: u8) -> FromPeer {
         channel: channel.to_owned(),
         secret: PeerSecret([secret; 16]),
         sharing: true,
+        consent: false,
         token: None,
         links: Vec::new(),
         feeds: Vec::new(),

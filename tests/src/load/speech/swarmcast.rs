@@ -27,6 +27,7 @@ impl Viewer {
             channel: CHANNEL.to_owned(),
             secret: PeerSecret(secret),
             sharing: true,
+            consent: false,
             token: None,
             links: Vec::new(),
             feeds: Vec::new(),
