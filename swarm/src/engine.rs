@@ -83,6 +83,9 @@ pub struct Swarm {
     pub(crate) playhead: Option<Playhead>,
     pub(crate) offline: Option<Offline>,
     pub(crate) fed_at: Option<Timestamp>,
+    /// When the relay may be asked next whether there is a broadcast at all, and whether it was since anything came.
+    pub(crate) doubt_at: Timestamp,
+    pub(crate) in_doubt: bool,
     pub(crate) egress: Egress,
     pub(crate) uplink: Uplink,
     /// How late this machine is lately in doing what is due: not to be mistaken for the network's delay.
@@ -206,6 +209,8 @@ impl Swarm {
             playhead: None,
             offline: None,
             fed_at: None,
+            doubt_at: Timestamp::default(),
+            in_doubt: false,
             egress: Egress::default(),
             uplink: Uplink::default(),
             own_delay: Duration::ZERO,
@@ -391,6 +396,7 @@ impl Swarm {
             self.silence_check(now);
         } else {
             self.feeds.excuse(now);
+            self.doubt_silence(now);
         }
         if self.identity.role != Role::Source && !self.locked {
             self.reconsider_feeds(now);

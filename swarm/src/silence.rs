@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::{PeerId, StripeSet};
+use wire::{Frame, PeerId, StripeSet};
 
 use crate::engine::Swarm;
 use crate::feeds::Change;
@@ -22,7 +22,52 @@ const PIECES_WITHHELD: usize = 4;
 /// lost packet at the end of a burst alone may cost a link more than half a second.
 const SILENT_MAX: Duration = Duration::from_millis(2_500);
 
+/// When nothing at all has come for so long, the relay is asked whether the broadcaster is silent, or all feeds are; and
+/// again whenever twice as much time has passed.
+const DOUBT_AFTER: Duration = Duration::from_secs(2);
+
+/// What the relay is asked for was published so long ago: it has it, and has not let go of it yet.
+const SURELY_OUT: Duration = Duration::from_secs(1);
+
 impl Swarm {
+    /// Nothing comes from anywhere. Asks the relay for a piece that is out by now, if there is a broadcast at all.
+    pub(crate) fn doubt_silence(&mut self, now: Timestamp) {
+        let (Role::Viewer, Some(fed_at), Some(epoch)) = (self.identity.role, self.fed_at, self.epoch) else {
+            return;
+        };
+        let Some(relay) = self.fallback().filter(|&relay| self.is_fed_by_others_than(relay)) else { return };
+        if now < self.doubt_at.max(fed_at + DOUBT_AFTER) {
+            return;
+        }
+        let silence = now.since(fed_at);
+        self.doubt_at = now + silence;
+        self.in_doubt = true;
+        let published = self.store.pieces_in(silence.saturating_sub(SURELY_OUT)).max(1);
+        let piece = self.store.newest().unwrap_or(0).saturating_add(published);
+        self.send(relay, &Frame::Request { epoch, pieces: vec![piece] });
+    }
+
+    /// A piece has come from `peer`. If the relay was asked whether there are any, then all feeds are given up that kept
+    /// theirs.
+    pub(crate) fn resolve_doubt(&mut self, now: Timestamp, peer: PeerId) {
+        if !std::mem::take(&mut self.in_doubt) || self.fallback() != Some(peer) {
+            return;
+        }
+        let mut changes = Vec::new();
+        for stripe in 0..self.stripes() {
+            if let Some(silent) = self.feeds.stripe(stripe).active.filter(|&active| active != peer) {
+                self.feeds.shun(now, silent, StripeSet::only(stripe));
+                changes.extend([Change::Unsubscribe(silent, stripe), Change::Complain(silent, stripe)]);
+            }
+        }
+        self.apply(changes);
+    }
+
+    fn is_fed_by_others_than(&self, relay: PeerId) -> bool {
+        let active = |stripe| self.feeds.stripe(stripe).active;
+        (0..self.stripes()).any(|stripe| active(stripe).is_some_and(|active| active != relay))
+    }
+
     /// A feed that is silent while newer pieces are known to exist is given up.
     pub(crate) fn silence_check(&mut self, now: Timestamp) {
         if self.identity.role != Role::Viewer {

@@ -1,5 +1,7 @@
 //! The ring of recent pieces that a participant holds, all of them proven. Bounded by media time and by bytes.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use wire::{Epoch, Piece, PieceHeader};
 
@@ -81,6 +83,14 @@ impl Store {
     /// Media time at which piece `seq` is needed, as its next held successor tells.
     pub(crate) fn time_of(&self, seq: u32) -> u32 {
         self.from(seq).next().map_or(self.newest_ms, |piece| piece.header.time_ms)
+    }
+
+    /// About how many pieces are published in `time`, going by what is held.
+    pub(crate) fn pieces_in(&self, time: Duration) -> u32 {
+        let Some((&oldest, piece)) = self.pieces.first_key_value() else { return 0 };
+        let held_ms = u64::from(self.newest_ms.saturating_sub(piece.header.time_ms).max(1));
+        let pieces = u64::from(self.newest().unwrap_or(oldest) - oldest);
+        u32::try_from(pieces * time.as_millis() as u64 / held_ms).unwrap_or(u32::MAX).min(WINDOW_PIECES)
     }
 
     /// Where a newcomer should start: the newest segment that leaves `ahead_ms` of media to play, or else the

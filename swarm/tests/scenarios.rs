@@ -95,6 +95,21 @@ fn losing_a_feeder_stalls_nobody() {
 }
 
 #[test]
+fn feeders_that_all_fall_silent_at_once_are_left_for_the_relay() {
+    for seed in 1..=5 {
+        let mut world = World::seeded(seed);
+        world.run_for(2_000);
+        let viewers = world.viewers(6);
+        world.run_for(10_000);
+        viewers.iter().chain([&world.source.clone()]).for_each(|&peer| world.make_mute(peer));
+        world.run_for(15_000);
+        world.forget_stalls();
+        world.run_for(10_000);
+        assert!(world.longest_stall_ms() <= 300, "seed {seed}: {} ms", world.longest_stall_ms());
+    }
+}
+
+#[test]
 fn losing_a_feeder_while_the_tracker_is_away_stalls_nobody() {
     let mut world = World::seeded(5);
     world.run_for(2_000);
@@ -172,6 +187,22 @@ fn the_end_of_what_was_watched_is_told_from_a_broadcaster_out_of_reach() {
     world.restart_source();
     world.run_for(5_000);
     assert_eq!(world.phase(watching), Phase::Live);
+}
+
+#[test]
+fn what_neighbors_still_hold_is_no_broadcast_to_who_comes_after_its_end() {
+    let mut world = World::seeded(11);
+    world.run_for(2_000);
+    world.viewers(2);
+    world.run_for(5_000);
+    world.kill_source();
+    world.run_for(3_000);
+    let late = world.viewers(1)[0];
+    world.run_for(6_000);
+    assert_eq!(world.phase(late), Phase::Offline);
+    world.restart_source();
+    world.run_for(5_000);
+    assert_eq!(world.phase(late), Phase::Live);
 }
 
 #[test]

@@ -85,6 +85,11 @@ impl World {
         self.liars.insert(peer);
     }
 
+    /// It lives, says what it has, and sends no piece over any link.
+    pub fn make_mute(&mut self, peer: PeerId) {
+        self.mutes.insert(peer);
+    }
+
     pub fn block_links(&mut self, peer: PeerId) {
         self.unlinkable.insert(peer);
     }

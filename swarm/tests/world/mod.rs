@@ -23,6 +23,9 @@ const SESSION_DELAY_MS: u64 = 10;
 /// Six round trips.
 const LINK_SETUP_MS: u64 = 12 * LINK_DELAY_MS;
 
+/// A longer frame on a link is a piece.
+const PIECE_BYTES_MIN: usize = 500;
+
 /// What is on its way, and to whom.
 enum Event {
     ToPeer(PeerId, Input),
@@ -73,6 +76,7 @@ pub struct World {
     wakes: BTreeMap<PeerId, u64>,
     tracker_up: bool,
     liars: BTreeSet<PeerId>,
+    mutes: BTreeSet<PeerId>,
     unlinkable: BTreeSet<PeerId>,
     outposts: BTreeSet<PeerId>,
     generation: u16,
@@ -106,6 +110,7 @@ impl World {
             wakes: BTreeMap::new(),
             tracker_up: true,
             liars: BTreeSet::new(),
+            mutes: BTreeSet::new(),
             unlinkable: BTreeSet::new(),
             outposts: BTreeSet::new(),
             generation: 0,
@@ -303,8 +308,8 @@ impl World {
             channel: self.signer.channel(),
             name: "demo".into(),
             time_ms: self.unix_ms(),
-            epoch: Some(self.epoch),
-            source: Some(self.source),
+            epoch: self.publishing.then_some(self.epoch),
+            source: self.publishing.then_some(self.source),
             stun_port: None,
             sharing: None,
             pass: None,
@@ -405,7 +410,10 @@ impl World {
         if lane == Lane::Eager && self.random() % 1000 < self.loss_per_mille {
             return;
         }
-        if self.liars.contains(&from) && frame.len() > 500 {
+        if self.mutes.contains(&from) && frame.len() > PIECE_BYTES_MIN {
+            return;
+        }
+        if self.liars.contains(&from) && frame.len() > PIECE_BYTES_MIN {
             let mut altered = frame.to_vec();
             *altered.last_mut().unwrap() ^= 1;
             frame = altered.into();

@@ -18,10 +18,10 @@ const STRIPES: u8 = 2;
 const CHUNK_MS: u64 = 200;
 const CHUNKS_PER_SEGMENT: u32 = 5;
 
-/// Time that one input may take, and how long it may be when the neighbor has fallen silent until the picture goes on: a
-/// feed's silence, and a segment.
+/// Time that one input may take, and how long it may be when the neighbor has fallen silent until the picture goes on:
+/// two seconds without anything, the relay's answer, and a segment.
 const INPUT_MS: u64 = 6_000;
-const RECOVERY_MS: u64 = 3_000;
+const RECOVERY_MS: u64 = 6_000;
 
 /// Outputs that one frame may lead to: a request for each piece that a lie says is there, and what waits for a link.
 const OUTPUTS_MAX: usize = 4_096;
@@ -224,10 +224,10 @@ impl World {
         all.into_iter().for_each(|seq| self.hostile_frame(PIECES[seq as usize].frame().clone()));
     }
 
-    /// Of one stripe: where one neighbor feeds all, nobody tells its silence from the broadcaster's.
+    /// Of all stripes, so that its silence looks like the broadcaster's.
     fn make_parent(&mut self) {
         let parents = Parents { parent: Some(HOSTILE), backups: vec![HOSTILE] };
-        self.tell(Input::Told(FromTracker::Parents { stripes: vec![parents, Parents::default()] }));
+        self.tell(Input::Told(FromTracker::Parents { stripes: vec![parents; STRIPES.into()] }));
     }
 
     fn tell(&mut self, input: Input) {
