@@ -54,6 +54,9 @@ const TICK: Duration = Duration::from_millis(500);
 /// what somebody refused is forgotten.
 const LOOK_FOR: Duration = Duration::from_secs(10);
 
+/// While nothing changes they are looked for again after as long, and after twice as long each time: up to this.
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(160);
+
 /// The viewer count is told to everyone at most this often, and in large swarms less: 1,000 messages a second.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 
@@ -186,10 +189,11 @@ pub struct Roster {
     unfed_from: Seat,
     /// Something has changed since they were last looked at.
     has_changed: bool,
-    /// How many of them are still to be looked at since then, and until when they are looked at at least. When nothing changes
-    /// nothing is found.
+    /// How many of them are still to be looked at since then, until when they are looked at at least, and after what pause
+    /// again: when nothing changes little is found.
     unfed_left: usize,
     look_until: Timestamp,
+    look_pause: Duration,
     /// Those with upload that nobody uses, by how many homes they have.
     spare: BTreeSet<(usize, Seat)>,
     /// Members whose parents have changed since they were told.
@@ -233,6 +237,7 @@ impl Roster {
             has_changed: false,
             unfed_left: 0,
             look_until: Timestamp::default(),
+            look_pause: LOOK_FOR,
             spare: BTreeSet::new(),
             stale: BTreeSet::new(),
             outposts: BTreeMap::new(),

@@ -8,7 +8,7 @@ use wire::{PeerId, StripeSet};
 
 use super::member::COMPLAINTS_KEPT;
 use super::tree::Seat;
-use super::{LOOK_FOR, PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
+use super::{LOOK_FOR, LOOK_PAUSE_MAX, PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
 use crate::Timestamp;
 
 /// Children that must have been failed before a parent is demoted, at least: one alone may itself be the one who
@@ -410,10 +410,16 @@ impl Roster {
     /// that may still bring them one: attempts and limits that it began take their time to end.
     pub(super) fn unfed_due(&mut self, now: Timestamp) -> Vec<Seat> {
         if std::mem::take(&mut self.has_changed) {
-            (self.unfed_left, self.look_until) = (self.unfed.len(), now + LOOK_FOR);
+            (self.unfed_left, self.look_until, self.look_pause) =
+                (self.unfed.len(), now + LOOK_FOR, LOOK_FOR);
         }
         if self.unfed_left == 0 && now >= self.look_until {
-            return Vec::new();
+            if self.unfed.is_empty() || now < self.look_until + self.look_pause {
+                return Vec::new();
+            }
+            // What time alone may have changed: seen to ever less often.
+            self.unfed_left = self.unfed.len();
+            (self.look_until, self.look_pause) = (now, (self.look_pause * 2).min(LOOK_PAUSE_MAX));
         }
         let next = self.unfed_next();
         self.unfed_left = self.unfed_left.saturating_sub(next.len().max(1));
