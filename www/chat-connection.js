@@ -3,7 +3,7 @@
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 const FULL_WAIT_MS = 20_000;
-const FINAL = ['removed', 'bad_message']; // Coming again would not help.
+const FINAL = ['removed', 'bad_message', 'banned']; // Coming again would not help.
 
 export class ChatConnection {
   #address;

@@ -7,6 +7,7 @@ export function standing({ phase, state, you }) {
     case 'reconnecting': return 'The chat is out of reach. Trying again …';
     case 'full': return 'The chat has no room for more people. Trying again …';
     case 'removed': return 'This channel was removed.';
+    case 'banned': return 'You are banned from this channel, and its chat.';
     case 'bad_message': return 'This page does not speak the server’s chat. Load it again.';
   }
   if (state.open === 'off') return 'The chat is switched off for this channel.';

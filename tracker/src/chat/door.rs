@@ -10,8 +10,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use tungstenite::handshake::server::create_response_with_body;
+use wire::PeerId;
 
+use super::message::Objection;
 use super::visit;
+use crate::bans::Address;
 use crate::embedding;
 use crate::http::{PeerAddress, Site, origin, refuse};
 use crate::machine;
@@ -54,14 +57,17 @@ async fn open(
             "Too many sessions from this address; try later.\n",
         );
     };
+    // Whoever writes has no peer id: what counts is where they are.
+    let banned = shell.bans.find(Some(channel.id), PeerId::RELAY, Address(address)).is_some();
     let visit_permit = Arc::clone(&shell.chat_visits).try_acquire_owned().ok();
     let household = shell.directory.chats.household(address);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         if let Ok(stream) = upgrade.await {
             match visit_permit {
+                _ if banned => visit::turn_away(stream, Objection::Banned, &shell).await,
                 Some(_) => visit::serve(stream, channel, household, &shell).await,
-                None => visit::turn_away(stream, &shell).await,
+                None => visit::turn_away(stream, Objection::Full, &shell).await,
             }
         }
         drop((address_permit, visit_permit));

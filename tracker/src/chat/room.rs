@@ -12,7 +12,7 @@ use wire::{ChannelId, Epoch};
 use super::message::{BanView, FromVisitor, Line, Objection, Open, Role, State, ToVisitor, Words, You};
 use super::words;
 use crate::store::Channel;
-use crate::store::settings::{CHAT_SLOW_S_MAX, Chat, ChatLinks};
+use crate::store::settings::{CHAT_SLOW_S_MAX, Chat, ChatLinks, JoinPolicy};
 
 /// Speakers with a name. 4,096: about 1 MB; those who left are forgotten first.
 const SPEAKERS_MAX: usize = 4_096;
@@ -87,7 +87,8 @@ impl Rules {
         let settings = &channel.settings;
         Rules {
             channel: channel.id,
-            off: settings.chat == Chat::Off,
+            // A chat asks nobody for a token: where watching takes one, there is none.
+            off: settings.chat == Chat::Off || settings.join == JoinPolicy::Token,
             links: settings.chat_links == ChatLinks::On,
             slow_s: settings.chat_slow_s.unwrap_or(0),
             moderators: settings.chat_moderators.iter().filter_map(|key| key.parse().ok()).collect(),

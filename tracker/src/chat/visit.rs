@@ -88,9 +88,9 @@ pub(super) async fn serve(
     }
 }
 
-/// The server has no place for more.
-pub(super) async fn turn_away(stream: Upgraded, shell: &Shell) {
-    say_goodbye(Socket::new(TokioIo::new(stream), MESSAGE_MAX), Objection::Full, shell).await;
+/// Says why nobody is let in.
+pub(super) async fn turn_away(stream: Upgraded, reason: Objection, shell: &Shell) {
+    say_goodbye(Socket::new(TokioIo::new(stream), MESSAGE_MAX), reason, shell).await;
 }
 
 async fn say_goodbye(mut socket: ChatSocket, reason: Objection, shell: &Shell) {

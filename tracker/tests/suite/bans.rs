@@ -1,5 +1,6 @@
 //! Who is kept out, at the door and inside, by the server's operator and by a channel's owner.
 
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tracker::{Banned, NewBan, address_prefix};
@@ -34,6 +35,15 @@ impl Tracker {
             }
         };
         within(knocking).await;
+    }
+
+    /// The first words of the chat of `demo` to somebody from another address.
+    async fn chat_says_to(&self, address: &str) -> serde_json::Value {
+        let mut request = format!("ws://{}/chat/demo", self.address).into_client_request().unwrap();
+        request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+        let (mut chat, _) = within(tokio_tungstenite::connect_async(request)).await.unwrap();
+        let first = within(chat.next()).await.unwrap().unwrap();
+        serde_json::from_str(first.to_text().unwrap()).unwrap()
     }
 
     fn bans_prefix(&self, prefix: &str, channel: bool) -> i64 {
@@ -74,6 +84,8 @@ async fn a_banned_network_is_let_go_and_kept_out_until_the_ban_is_lifted() {
     for (address, secret) in [("203.0.113.77", 4), ("2001:db8:5::1", 5)] {
         tracker.door_is(false, address, secret).await;
     }
+    assert_eq!(tracker.chat_says_to("203.0.113.77").await["reason"], "banned");
+    assert_eq!(tracker.chat_says_to("198.51.100.1").await["type"], "hello");
     resident.settle().await;
     assert!(tracker.refused("session", "banned_prefix").await == 2);
     assert!(tracker.refused("opening", "banned_prefix").await >= 2);

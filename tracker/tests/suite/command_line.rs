@@ -73,7 +73,7 @@ fn what_holds_for_a_channel_is_set_all_or_none() {
     let origins = "embed_origins=https://a.example, https://b.example";
     assert!(set(&["viewers_max=9", "sharing=off", "title=To the point = here", origins]).status.success());
     for (wrong, said) in [
-        ("viewer_max=9", "there are category, description, embed_origins,"),
+        ("viewer_max=9", "there are category, chat, chat_links,"),
         ("viewers_max=many", "is a number, not `many`"),
         ("sharing=maybe", "expected one of `on`, `ask`, `off`"),
         ("embed_origins=a.example", "must be origins such as `https://example.org`"),

@@ -282,12 +282,15 @@ fn links_are_the_owners_choice() {
 
 #[test]
 fn a_chat_that_is_off_says_so_and_is_silent() {
-    let mut told = Told::on_air();
-    told.room
-        .set_rules(Rules::of(&channel(ChannelSettings { chat: Chat::Off, ..ChannelSettings::default() })));
-    told.hear();
-    assert!(matches!(told.all.last(), Some(ToVisitor::State(State { open: Open::Off, .. }))));
-    assert_eq!(told.writes(ANNA, "hello"), Err(Objection::Closed));
+    let by_owner = ChannelSettings { chat: Chat::Off, ..ChannelSettings::default() };
+    let by_token = ChannelSettings { join: JoinPolicy::Token, ..ChannelSettings::default() };
+    for settings in [by_owner, by_token] {
+        let mut told = Told::on_air();
+        told.room.set_rules(Rules::of(&channel(settings)));
+        told.hear();
+        assert!(matches!(told.all.last(), Some(ToVisitor::State(State { open: Open::Off, .. }))));
+        assert_eq!(told.writes(ANNA, "hello"), Err(Objection::Closed));
+    }
 }
 
 #[test]
