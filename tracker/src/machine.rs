@@ -1,7 +1,7 @@
 //! What only the machine can say: the time, random bytes, whether the disk takes any. Nothing else in the crate asks.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use swarm::Timestamp;
@@ -40,6 +40,14 @@ impl Clock {
 /// Monotonic time, for limits.
 pub(crate) fn instant() -> Instant {
     Instant::now()
+}
+
+/// The next whole second of this process, for what may wait a little: thousands of sessions then wake the machine once
+/// a second and together, not each for itself.
+pub(crate) fn on_the_second(at: tokio::time::Instant) -> tokio::time::Instant {
+    static ZERO: LazyLock<tokio::time::Instant> = LazyLock::new(tokio::time::Instant::now);
+    let elapsed = at.saturating_duration_since(*ZERO);
+    *ZERO + Duration::from_secs(elapsed.as_millis().div_ceil(1_000) as u64)
 }
 
 /// Unix time in milliseconds.

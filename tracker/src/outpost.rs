@@ -31,9 +31,9 @@ const LEAVE_AFTER: Duration = Duration::from_secs(30);
 /// How often shares are looked at, and channels that nobody watches any more.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Silence of the other server after which its session counts as dead. 45 s: it lists channels when they change, and
+/// Silence of the other server after which its session counts as dead. 75 s: it lists channels when they change, and
 /// answers pings.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+const SILENCE_MAX: Duration = Duration::from_secs(75);
 
 /// Between pings, with which goes what was sent. 15 s: routers forget a silent connection after 30 s.
 const PING_EVERY: Duration = Duration::from_secs(15);

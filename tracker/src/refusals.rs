@@ -251,7 +251,7 @@ impl From<&SessionError> for Reason {
     fn from(error: &SessionError) -> Self {
         match error {
             SessionError::TooLong => Reason::TooLong,
-            SessionError::Malformed(_) => Reason::Malformed,
+            SessionError::UnknownType | SessionError::Malformed(_) => Reason::Malformed,
             SessionError::OverLimit(_) => Reason::OverLimit,
         }
     }

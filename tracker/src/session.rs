@@ -345,7 +345,7 @@ impl Session {
     /// When to look at the clock next.
     fn due(&self) -> Instant {
         let limits = &self.config.limits;
-        let ping_at = self.quiet_since() + limits.ping_every;
+        let ping_at = machine::on_the_second(self.quiet_since() + limits.ping_every);
         let dead_at = self.heard_at + limits.dead_after;
         let stuck_at = self.taken_at + limits.dead_after;
         let next = if self.socket.unsent_bytes() > 0 { stuck_at } else { ping_at };
@@ -361,7 +361,9 @@ impl Session {
             self.metrics.refused(Door::Session, Reason::Silent);
             return Err(End::Gone);
         }
-        if self.socket.unsent_bytes() == 0 && now >= self.quiet_since() + limits.ping_every {
+        if self.socket.unsent_bytes() == 0
+            && now >= machine::on_the_second(self.quiet_since() + limits.ping_every)
+        {
             self.socket.queue_ping();
             (self.pinged_at, self.taken_at) = (now, now);
         }

@@ -2,7 +2,8 @@
 //!
 //! Readable in any devtools. Binary messages on the same socket are [`Frame`](crate::Frame)s to and from the relay.
 
-use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::{
@@ -10,8 +11,11 @@ use crate::limits::{
 };
 use crate::{ChannelId, Delegation, Epoch, PeerId, PeerSecret, StripeSet};
 
+/// Bytes that most messages fit in: as text, without a session description.
+const SHORT_TEXT: usize = 128;
+
 /// From a peer to the tracker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromPeer {
     /// First message of a viewer. Answered by [`FromTracker::Welcome`] or [`FromTracker::Refused`].
@@ -318,6 +322,9 @@ pub enum SessionError {
     /// Longer than [`SESSION_TEXT_MAX`].
     #[error("message is longer than {SESSION_TEXT_MAX} bytes")]
     TooLong,
+    /// A `type` that no message has.
+    #[error("not a message of this protocol: its `type` is unknown")]
+    UnknownType,
     /// Not JSON, or no message of this protocol.
     #[error("not a message of this protocol: {0}")]
     Malformed(#[from] serde_json::Error),
@@ -326,10 +333,54 @@ pub enum SessionError {
     OverLimit(&'static str),
 }
 
+/// The kind of a message from a peer. The rest is passed over.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+}
+
+/// The fields of [`FromPeer::Signal`].
+#[derive(Deserialize)]
+struct ToPassOn {
+    to: PeerId,
+    signal: Signal,
+}
+
+/// The fields of [`FromPeer::Orphaned`].
+#[derive(Deserialize)]
+struct Orphan {
+    stripes: StripeSet,
+    failed: PeerId,
+    fault: Fault,
+}
+
+/// The fields of [`FromPeer::Sharing`].
+#[derive(Deserialize)]
+struct Switch {
+    on: bool,
+}
+
 impl FromPeer {
     /// Reads one message and holds it against every limit.
     pub fn parse(text: &str) -> Result<Self, SessionError> {
-        let message: FromPeer = parse(text)?;
+        // Looked at twice, which costs a server less than to keep all of it as a tree, which is Serde's way with enums.
+        let Head { r#type } = parse(text)?;
+        let message = match &*r#type {
+            "join" => FromPeer::Join(parse(text)?),
+            "announce" => FromPeer::Announce(parse(text)?),
+            "signal" => parse(text).map(|ToPassOn { to, signal }| FromPeer::Signal { to, signal })?,
+            "report" => FromPeer::Report(parse(text)?),
+            "orphaned" => parse(text).map(|Orphan { stripes, failed, fault }| FromPeer::Orphaned {
+                stripes,
+                failed,
+                fault,
+            })?,
+            "sharing" => parse(text).map(|Switch { on }| FromPeer::Sharing { on })?,
+            "clock" => FromPeer::Clock,
+            "ended" => FromPeer::Ended,
+            _ => return Err(SessionError::UnknownType),
+        };
         let fits = match &message {
             FromPeer::Join(join) => {
                 fits(join.channel.len() <= NAME_MAX.max(64), "channel")?;
@@ -351,7 +402,7 @@ impl FromPeer {
 
     /// The message as JSON.
     pub fn to_text(&self) -> String {
-        to_text(self)
+        to_text(self, SHORT_TEXT)
     }
 }
 
@@ -382,11 +433,24 @@ impl FromTracker {
 
     /// The message as JSON.
     pub fn to_text(&self) -> String {
-        to_text(self)
+        let usual_bytes = match self {
+            FromTracker::Signal { signal, .. } => signal.text_bytes(),
+            _ => SHORT_TEXT,
+        };
+        to_text(self, usual_bytes)
     }
 }
 
 impl Signal {
+    /// About as many bytes as a message takes that carries it. Each line's end is two more in JSON.
+    fn text_bytes(&self) -> usize {
+        match self {
+            Signal::Offer { sdp } | Signal::Answer { sdp } => SHORT_TEXT + sdp.len() + sdp.len() / 8,
+            Signal::Candidate { candidate } => SHORT_TEXT + candidate.len(),
+            Signal::Declined => SHORT_TEXT,
+        }
+    }
+
     fn fits(&self) -> Result<(), SessionError> {
         match self {
             Signal::Offer { sdp } | Signal::Answer { sdp } => fits(sdp.len() <= SDP_MAX, "sdp"),
@@ -403,16 +467,18 @@ pub fn is_name(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len()) && text.len() != 43 && text.bytes().all(plain)
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, SessionError> {
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, SessionError> {
     if text.len() > SESSION_TEXT_MAX {
         return Err(SessionError::TooLong);
     }
     Ok(serde_json::from_str(text)?)
 }
 
-fn to_text<T: Serialize>(message: &T) -> String {
-    // Maps have text keys and no value refuses to be written.
-    serde_json::to_string(message).unwrap_or_default()
+fn to_text<T: Serialize>(message: &T, usual_bytes: usize) -> String {
+    let mut text = Vec::with_capacity(usual_bytes);
+    // Maps have text keys, no value refuses to be written, and JSON is UTF-8.
+    let written = serde_json::to_writer(&mut text, message).is_ok();
+    if written { String::from_utf8(text).unwrap_or_default() } else { String::new() }
 }
 
 fn fits(condition: bool, field: &'static str) -> Result<(), SessionError> {
@@ -437,6 +503,42 @@ mod tests {
         assert_eq!((join.channel.as_str(), join.links.len()), ("demo", 0));
         let message = FromPeer::Join(join);
         assert_eq!(FromPeer::parse(&message.to_text()).unwrap(), message);
+    }
+
+    #[test]
+    fn every_message_of_a_peer_survives_its_text() {
+        let (peer, secret, signer) = (PeerId(7), PeerSecret([5; 16]), crate::Signer::from_seed(&[1; 32]));
+        let messages = [
+            FromPeer::Join(Join {
+                version: 1,
+                channel: "demo".into(),
+                secret,
+                sharing: true,
+                consent: true,
+                token: Some("t".into()),
+                links: vec![peer],
+                feeds: vec![None, Some(peer)],
+            }),
+            FromPeer::Announce(Announce {
+                version: 1,
+                channel: signer.channel(),
+                name: "demo".into(),
+                secret,
+                proof: "p".into(),
+                delegation: None,
+                epoch: Some(Epoch(4)),
+            }),
+            FromPeer::Signal { to: peer, signal: Signal::Offer { sdp: "v=0\r\ns=-\r\n".into() } },
+            FromPeer::Report(Report { capacity_bps: Some(9), feeds: vec![Some(peer)], ..Report::default() }),
+            FromPeer::Orphaned { stripes: StripeSet::default(), failed: peer, fault: Fault::Lost },
+            FromPeer::Sharing { on: false },
+            FromPeer::Clock,
+            FromPeer::Ended,
+        ];
+        for message in messages {
+            assert_eq!(FromPeer::parse(&message.to_text()).unwrap(), message);
+        }
+        assert!(matches!(FromPeer::parse(r#"{"type":"dance"}"#), Err(SessionError::UnknownType)));
     }
 
     #[test]

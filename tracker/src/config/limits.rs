@@ -67,11 +67,11 @@ pub struct Limits {
     /// 3 s: for longer nobody waits for a picture.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = values::duration, hide_short_help = true)]
     pub join_wait: Duration,
-    /// Time between pings. 20 s: home routers forget a silent TCP connection after 30 s and more.
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = values::duration, hide_short_help = true)]
+    /// Time between pings. 30 s: home routers forget a silent TCP connection after a minute and more.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration, hide_short_help = true)]
     pub ping_every: Duration,
-    /// Silence after which a session counts as dead. 45 s: two unanswered pings.
-    #[arg(long, value_name = "TIME", default_value = "45s", value_parser = values::duration, hide_short_help = true)]
+    /// Silence after which a session counts as dead. 75 s: two unanswered pings.
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = values::duration, hide_short_help = true)]
     pub dead_after: Duration,
     /// Time between looks at the files of the certificate. 30 s: whoever renews it does so weeks ahead.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration, hide_short_help = true)]
