@@ -58,8 +58,8 @@ scenario('no page has a serious fault, dark or light', async (world) => {
       await page.locator('#sure').waitFor();
     },
     '/studio#no-camera': async (page) => {
-      await page.evaluate(() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError')); });
       await page.locator('#go:enabled').waitFor();
+      await page.evaluate(() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError')); });
       await page.locator('input[value=camera]').dispatchEvent('change');
       await page.getByText('This page was not allowed to use it').waitFor();
     },
