@@ -83,9 +83,9 @@ pub struct Swarm {
     pub(crate) playhead: Option<Playhead>,
     pub(crate) offline: Option<Offline>,
     pub(crate) fed_at: Option<Timestamp>,
-    /// When the relay may be asked next whether there is a broadcast at all, and whether it was since anything came.
+    /// When the relay may be asked next whether there is a broadcast at all, and for which piece it was since anything came.
     pub(crate) doubt_at: Timestamp,
-    pub(crate) in_doubt: bool,
+    pub(crate) doubted: Option<u32>,
     pub(crate) egress: Egress,
     pub(crate) uplink: Uplink,
     /// How late this machine is lately in doing what is due: not to be mistaken for the network's delay.
@@ -210,7 +210,7 @@ impl Swarm {
             offline: None,
             fed_at: None,
             doubt_at: Timestamp::default(),
-            in_doubt: false,
+            doubted: None,
             egress: Egress::default(),
             uplink: Uplink::default(),
             own_delay: Duration::ZERO,

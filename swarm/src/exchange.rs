@@ -194,7 +194,7 @@ impl Swarm {
         }
         if !duplicate {
             self.store_piece(now, piece, Some(peer));
-            self.resolve_doubt(now, peer);
+            self.resolve_doubt(now, peer, header.seq);
         }
     }
 

@@ -41,16 +41,17 @@ impl Swarm {
         }
         let silence = now.since(fed_at);
         self.doubt_at = now + silence;
-        self.in_doubt = true;
-        let published = self.store.pieces_in(silence.saturating_sub(SURELY_OUT)).max(1);
+        // Not the next one, which a broadcaster who goes on sends first.
+        let published = self.store.pieces_in(silence.saturating_sub(SURELY_OUT)).max(2);
         let piece = self.store.newest().unwrap_or(0).saturating_add(published);
+        self.doubted = Some(piece);
         self.send(relay, &Frame::Request { epoch, pieces: vec![piece] });
     }
 
-    /// A piece has come from `peer`. If the relay was asked whether there are any, then all feeds are given up that kept
-    /// theirs.
-    pub(crate) fn resolve_doubt(&mut self, now: Timestamp, peer: PeerId) {
-        if !std::mem::take(&mut self.in_doubt) || self.fallback() != Some(peer) {
+    /// Piece `seq` has come from `peer`, the first for a while if there was doubt. If it is the relay's answer, then all feeds
+    /// are given up that kept theirs; another one says that the broadcaster was silent, and goes on.
+    pub(crate) fn resolve_doubt(&mut self, now: Timestamp, peer: PeerId, seq: u32) {
+        if self.doubted.take() != Some(seq) || self.fallback() != Some(peer) {
             return;
         }
         let mut changes = Vec::new();

@@ -110,6 +110,27 @@ fn feeders_that_all_fall_silent_at_once_are_left_for_the_relay() {
 }
 
 #[test]
+fn a_programme_that_pauses_goes_on_along_the_same_ways() {
+    for seed in 1..=3 {
+        let mut world = World::seeded(seed);
+        world.run_for(2_000);
+        let viewers = world.viewers(6);
+        // So that each is fed by others and by the relay as well.
+        viewers.iter().for_each(|&viewer| world.tell_peer(viewer, Input::UploadCap(0.5)));
+        world.run_for(20_000);
+        let feeds = |world: &World| -> Vec<_> {
+            let links = viewers.iter().flat_map(|&viewer| world.stats(viewer).links);
+            links.map(|link| (link.peer, link.stripes_in)).collect()
+        };
+        let before = feeds(&world);
+        assert!(before.iter().any(|(peer, stripes)| *peer == PeerId::RELAY && !stripes.is_empty()));
+        world.pause_programme_for(9_000);
+        world.run_for(500);
+        assert_eq!(feeds(&world), before, "seed {seed}");
+    }
+}
+
+#[test]
 fn losing_a_feeder_while_the_tracker_is_away_stalls_nobody() {
     let mut world = World::seeded(5);
     world.run_for(2_000);

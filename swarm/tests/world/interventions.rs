@@ -85,6 +85,13 @@ impl World {
         self.liars.insert(peer);
     }
 
+    /// The encoder sends nothing for a while, and goes on.
+    pub fn pause_programme_for(&mut self, ms: u64) {
+        self.publishing = false;
+        self.run_for(ms);
+        self.publishing = true;
+    }
+
     /// It lives, says what it has, and sends no piece over any link.
     pub fn make_mute(&mut self, peer: PeerId) {
         self.mutes.insert(peer);
