@@ -18,7 +18,7 @@ use tracker::{Banned, NewBan, address_prefix};
 use wire::session::{Announce, FromPeer, Join};
 use wire::{Epoch, PeerSecret};
 
-use support::{Tracker, channel, join, peer, signer, within};
+use support::{Tracker, a_moment, channel, join, peer, signer, within};
 
 /// Memory that all of the table may leave behind, of this whole process: some threads' buffers and the allocator's slack.
 const LEFT_BEHIND_BYTES: u64 = 48 << 20;
@@ -414,6 +414,7 @@ async fn guard(tracker: &Tracker) {
         let mut stranger = tracker.session().await;
         stranger.say(&join("barred", 9)).await;
         stranger.told().await;
+        a_moment().await;
     }
 }
 

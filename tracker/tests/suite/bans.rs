@@ -7,7 +7,7 @@ use tracker::{Banned, NewBan, address_prefix};
 use uploader::account::{Account, AccountError};
 use wire::session::{FromTracker, Refusal};
 
-use crate::support::{Session, Tracker, join, peer, signer, within};
+use crate::support::{Session, Tracker, a_moment, join, peer, signer, within};
 
 /// A server at whose door one may knock as often as one likes.
 async fn open_to_crowds() -> Tracker {
@@ -32,6 +32,7 @@ impl Tracker {
                 if matches!(first, FromTracker::Welcome(_)) == open {
                     return;
                 }
+                a_moment().await;
             }
         };
         within(knocking).await;

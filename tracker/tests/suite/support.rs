@@ -317,3 +317,8 @@ pub fn peer(secret: u8) -> PeerId {
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("within the time that a test waits")
 }
+
+/// Between two looks at what another process has changed: who knocks without a pause is refused as a flood.
+pub async fn a_moment() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
