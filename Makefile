@@ -46,6 +46,7 @@ $(VENDOR): www/package-lock.json
 	cd www && npm ci --no-audit --no-fund
 	mkdir -p $(@D)
 	cp www/node_modules/uplot/dist/uPlot.esm.js www/node_modules/uplot/dist/uPlot.min.css $(@D)
+	cp www/node_modules/@svta/cml-608/dist/index.js $(@D)/cml-608.mjs
 	cp www/node_modules/lean-qr/index.mjs $(@D)/lean-qr.mjs
 	touch $@
 

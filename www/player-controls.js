@@ -85,7 +85,7 @@ export class Controls {
     const oldest = video.buffered.length ? video.currentTime - video.buffered.start(0) + behind : 0;
     this.seek.style.setProperty('--held', `${Math.min(1, oldest / KEPT_S) * 100}%`);
     if (stats.following) setText(this.lag, pictured && stats.lag_s !== null ? `${seconds(stats.lag_s)} behind the camera` : '');
-    this.captions.hidden = video.textTracks.length === 0;
+    this.captions.hidden = [...video.textTracks].every(({ mode }) => mode === 'disabled');
     this.captions.setAttribute('aria-pressed', String([...video.textTracks].some(({ mode }) => mode === 'showing')));
     this.pip.hidden = !document.pictureInPictureEnabled;
     this.theatre.hidden = !mayTheatre;

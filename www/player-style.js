@@ -68,6 +68,7 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 .controls { position: absolute; inset: auto 0 0; padding: 34px 10px 6px; background: linear-gradient(transparent, #000c); pointer-events: none; transition: opacity .2s; }
 .stage.still[data-curtain="open"][data-paused="false"] .controls:not(:focus-within) { opacity: 0; }
 .stage.still[data-curtain="open"][data-paused="false"] { cursor: none; }
+.stage:not(.still) video::-webkit-media-text-track-container { transform: translateY(-44px); }
 @media (hover: none) { .stage.tapped .controls { opacity: 1 !important; } }
 .controls > * { pointer-events: auto; }
 .row { display: flex; align-items: center; gap: 2px; }

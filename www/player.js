@@ -41,6 +41,7 @@ class SwarmcastPlayer extends HTMLElement {
   #told = NOTHING_YET; // the figures that the page was last told of
   #history = new History();
   #offAir = null; // what is shown then, once it has been needed
+  #captions = null; // promise of them, once there are any
 
   constructor() {
     super();
@@ -136,6 +137,7 @@ class SwarmcastPlayer extends HTMLElement {
         consent: sharing.agreed(),
         uploadCap: this.#uploadCap(),
         onchange: () => this.#render(),
+        oncaptions: (chunk, epoch) => this.#takeCaptions(chunk, epoch),
         ...begun.handOver(),
       });
       this.#play();
@@ -154,7 +156,8 @@ class SwarmcastPlayer extends HTMLElement {
     if (this.#viewer) this.#view.video.removeAttribute('src');
     if (this.#viewer) this.#view.video.load();
     this.#offAir?.close();
-    this.#viewer = this.#offAir = null;
+    this.#captions?.then((captions) => captions.close()).catch(() => {});
+    this.#viewer = this.#offAir = this.#captions = null;
     this.#failure = null;
     this.#told = NOTHING_YET;
     this.#history = new History();
@@ -244,9 +247,14 @@ class SwarmcastPlayer extends HTMLElement {
     if (video.buffered.length) video.currentTime = Math.max(video.buffered.start(0), video.currentTime + by);
   }
 
-  #toggleCaptions() {
-    const [track] = this.#view.video.textTracks;
-    if (track) track.mode = track.mode === 'showing' ? 'hidden' : 'showing';
+  #takeCaptions(chunk, epoch) {
+    this.#captions ??= import('./captions.js').then(({ Captions }) => new Captions(this.#view.video));
+    // What cannot be read, or loaded, is not shown; the picture goes on.
+    this.#captions.then((captions) => captions.take(chunk, epoch)).catch(() => {});
+  }
+
+  async #toggleCaptions() {
+    (await this.#captions)?.next();
     this.#render();
   }
 

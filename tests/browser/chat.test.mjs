@@ -1,11 +1,12 @@
-// The chat: nothing of it is loaded before somebody opens it; three write to each other; the owner deletes and bans by key; on
-// a phone it never covers the picture; axe-core finds no serious fault. Leaves pictures in target/browser-tests/pages.
+// The chat: nothing of it is loaded before somebody opens it; three write to each other, and somebody in a frame on another site; the
+// owner deletes and bans by key, and so does whom they name; on a phone it never covers the picture; axe-core finds no serious fault. Leaves pictures in target/browser-tests/pages.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { faults } from './lib/axe.mjs';
 import { onLan } from './lib/network.mjs';
-import { path } from './lib/paths.mjs';
+import { path, program } from './lib/paths.mjs';
+import { documentedPolicy, openSite } from './lib/site.mjs';
 import { scenario } from './lib/world.mjs';
 
 await onLan();
@@ -15,10 +16,15 @@ const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isM
 
 async function opensChat(viewer, name) {
   await viewer.page.locator('#chat').click();
-  const field = viewer.page.getByLabel('Your name in this chat');
+  await takesName(viewer, name);
+}
+
+/** `page` is a page, or the frame in one. */
+async function takesName({ page }, name) {
+  const field = page.getByLabel('Your name in this chat');
   await field.fill(name);
   await field.press('Enter');
-  await viewer.page.getByLabel('Write to everybody').waitFor();
+  await page.getByLabel('Write to everybody').waitFor();
 }
 
 async function writes(viewer, text) {
@@ -81,9 +87,31 @@ scenario('viewers write to each other, and the owner keeps order', async (world)
   await owner.page.getByRole('button', { name: 'Lift the ban of Ben' }).click();
   await ben.page.getByLabel('Write to everybody').waitFor();
 
+  // A moderator is whose key the owner lists, while the chat goes on.
+  await anna.page.getByText('Moderate', { exact: true }).click();
+  const id = await anna.page.locator('.chat-key code').textContent();
+  const listed = [program('swarmcast-tracker'), 'channel', 'set', world.name, '--data', `${world.scratch}/tracker`, `chat_moderators=${id}`];
+  assert.equal((await world.run('owner-set', listed).mayEnd().exit).code, 0);
+  await anna.page.locator('.chat-office .chat-badge', { hasText: 'Moderator' }).waitFor({ timeout: 10_000 });
+
+  // Who watches in a frame on another site reads and writes as well.
+  const { origin } = await openSite({ '/': `<!doctype html><title>A site</title><iframe src="${world.url}/embed/${world.name}?chat=1" width="600" height="700"></iframe>` },
+    { policy: documentedPolicy(world.url) });
+  const outside = await (await world.browser()).newPage();
+  await outside.goto(origin);
+  const framed = { page: outside.frameLocator('iframe') };
+  await takesName(framed, 'Femi');
+  await writes(framed, 'Hello from elsewhere');
+  await line(ben, 'Hello from elsewhere').waitFor();
+  await line(framed, 'Welcome').waitFor();
+  await outside.screenshot({ path: `${PICTURES}/chat-frame.png` });
+  await line(anna, 'Hello from elsewhere').getByRole('button', { name: 'Delete the line of Femi' }).press('Enter');
+  await line(framed, 'Hello from elsewhere').waitFor({ state: 'detached' });
+  await outside.context().close();
+
   await owner.page.getByLabel(/^Slow mode/).selectOption('60');
-  await writes(anna, 'So soon again?');
-  await anna.page.locator('.chat-wait', { hasText: 'Slow mode' }).waitFor();
+  await writes(ben, 'So soon again?');
+  await ben.page.locator('.chat-wait', { hasText: 'Slow mode' }).waitFor();
 
   // A server that comes back is found again by itself.
   await world.tracker.kill();

@@ -63,10 +63,10 @@ scenario('every page is photographed', async (world) => {
       await page.locator('#go:enabled').waitFor();
       await page.getByText('Your line carries').waitFor();
     }],
-    'studio-live': ['/studio', async (page) => {
+    'studio-live': ['/studio', async (page, device) => {
       await page.locator('#quality').selectOption('360');
       await page.locator('#go:enabled').waitFor();
-      await page.locator('#name').fill('from-a-tab');
+      await page.locator('#name').fill(`from-a-${device}`);
       await page.locator('#go').click();
       await page.locator('#onair').waitFor();
       await watch(3);
@@ -82,7 +82,7 @@ scenario('every page is photographed', async (world) => {
       for (const [device, options] of Object.entries(DEVICES)) {
         const page = await freshPage(browser, options);
         await page.goto(world.url + address);
-        await ready(page);
+        await ready(page, device);
         for (const colorScheme of ['light', 'dark']) {
           await page.emulateMedia({ colorScheme });
           const fullPage = name !== 'watch-share';

@@ -1,5 +1,5 @@
-// Going live from a browser: Chromium's fake camera, seen and heard by three others; what happens on the page when the
-// server goes away, when the broadcast ends, and when the name is somebody else's; and what it makes of a slow line.
+// Going live from a browser: Chromium's fake camera, seen and heard by three others, and its fake screen; what happens on the page
+// when the server goes away, when the broadcast ends, and when the name is somebody else's; and what it makes of a slow line.
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -46,6 +46,17 @@ const moves = async (viewer) => {
   const { count } = await viewer.frames();
   await viewer.until('sees the picture move', 20, async () => (await viewer.frames()).count > count + 20);
 };
+
+/** Chromium's fake screen and camera both show a bright face on a darker ground: what is at the middle of each, and left of it. */
+function facesAndGrounds() {
+  const video = window.underTest.video();
+  const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
+  const context = canvas.getContext('2d');
+  context.drawImage(video, 0, 0, canvas.width, canvas.height);
+  const points = [[0.45, 0.5], [0.25, 0.5], [0.84, 0.845], [0.765, 0.845]];
+  const greens = points.map(([x, y]) => context.getImageData(x * canvas.width, y * canvas.height, 1, 1).data[1]);
+  return greens.map((green) => (green > 195 ? 'face' : 'ground')).join(' ');
+}
 
 scenario('a browser goes live with its camera, and three others see and hear it', async (world) => {
   mkdirSync(PICTURES, { recursive: true });
@@ -126,16 +137,43 @@ scenario('a slow line is measured, a name that is somebody else’s is refused i
   await viewer.firstFrame(20);
 });
 
-scenario('a private broadcast from a tab opens with the whole link alone', async (world) => {
+scenario('a private broadcast of screen and camera opens with the whole link alone, and so does its chat', async (world) => {
   await world.startTracker();
   const { page } = await studio(world);
+  await page.locator('#go:enabled').waitFor({ timeout: 20_000 });
+  await page.locator('input[name=picture][value=both]').check();
+  await page.locator('#inset').waitFor();
   await page.locator('#private').check();
   const link = await goLive(page, 'family');
   assert.match(link, /#key=[\w-]{43}&secret=[\w-]{43}$/);
   const friend = await watched(world, 'Anna', link);
   await friend.firstFrame(20);
+  await friend.until('sees the screen, and the camera in its corner', 10, () => friend.page.evaluate(facesAndGrounds).then((seen) => seen === 'face ground face ground'));
   const stranger = await watched(world, 'Ben', link.split('&')[0]);
   await stranger.until('is told that it is encrypted', 10, async () => (await stranger.state()) === 'locked');
+
+  // Two friends in the studio's browser, to which the address is a safe one: others have no cryptography to open a line with.
+  const chats = [page];
+  const wire = [];
+  for (const name of ['Chloe', 'David']) {
+    const friends = await page.context().browser().newPage();
+    friends.on('websocket', (socket) => {
+      for (const way of ['framesent', 'framereceived']) socket.on(way, ({ payload }) => wire.push(String(payload)));
+    });
+    await friends.goto(link);
+    await friends.locator('#chat').click();
+    await friends.getByLabel('Your name in this chat').fill(name);
+    await friends.keyboard.press('Enter');
+    chats.push(friends);
+  }
+  await chats[1].getByLabel('Write to everybody').fill('Only for us');
+  await chats[1].keyboard.press('Enter');
+  for (const each of chats) await each.locator('.chat-line', { hasText: 'Only for us' }).getByText('Chloe').waitFor({ timeout: 10_000 });
+  await chats[1].screenshot({ path: `${PICTURES}/chat-private.png` });
+  assert.ok(wire.some((text) => text.includes('"sealed"')) && !wire.some((text) => /Only for us|Chloe/.test(text)), 'the server reads neither line nor name');
+  await stranger.page.locator('#chat').click();
+  await stranger.page.locator('.chat-status', { hasText: /encrypted|whole link/ }).waitFor({ timeout: 5_000 });
+  assert.equal(await stranger.page.locator('.chat-line').count(), 0);
 });
 
 scenario('without a camera’s permission the page says what to do', async (world) => {

@@ -1,6 +1,8 @@
 //! From the engine's chunks to the video element: in order, never more than fits, and never broken for long.
 
+use js_sys::{Function, Uint8Array};
 use swarm::Chunk;
+use wasm_bindgen::JsValue;
 use web_sys::HtmlVideoElement;
 use wire::{Epoch, StreamHeader};
 
@@ -18,10 +20,14 @@ const KEEP_WHEN_FULL_MS: i64 = 1_000;
 /// Milliseconds between one rebuilding of the media source and the next.
 const REBUILD_EVERY_MS: f64 = 1_000.0;
 
+/// What begins captions in a picture: user data of ATSC, `cc_data` (ANSI/SCTE 128, CEA-608 and 708).
+const CAPTIONS: &[u8] = b"\xb5\0\x31GA94\x03";
+
 /// The way into the video element.
 pub(crate) struct Media {
     video: HtmlVideoElement,
     mailbox: Mailbox,
+    on_captions: Option<Function>,
     source: Option<MediaSource>,
     queue: AppendQueue,
     /// Taken from the queue, and refused by a full SourceBuffer.
@@ -38,12 +44,13 @@ pub(crate) struct Media {
 
 impl Media {
     /// Begins to open the media source at once, before anything is known about the stream.
-    pub(crate) fn new(video: HtmlVideoElement, mailbox: &Mailbox) -> Self {
+    pub(crate) fn new(video: HtmlVideoElement, on_captions: Option<Function>, mailbox: &Mailbox) -> Self {
         let source = MediaSource::attach(&video, mailbox);
         let missing = source.is_none().then(|| "Media Source Extensions".to_string());
         Media {
             video,
             mailbox: mailbox.clone(),
+            on_captions,
             source,
             queue: AppendQueue::default(),
             refused: None,
@@ -77,7 +84,17 @@ impl Media {
 
     pub(crate) fn chunk(&mut self, chunk: Chunk) {
         if self.epoch == Some(chunk.epoch) {
+            self.tell_captions(&chunk);
             self.queue.push_chunk(chunk.bytes, chunk.keyframe);
+        }
+    }
+
+    /// Reading them is the page's part, which loads what it takes when there are any.
+    fn tell_captions(&self, chunk: &Chunk) {
+        let Some(tell) = &self.on_captions else { return };
+        if chunk.bytes.windows(CAPTIONS.len()).any(|bytes| bytes[0] == CAPTIONS[0] && bytes == CAPTIONS) {
+            let bytes = Uint8Array::from(chunk.bytes.as_ref());
+            let _ = tell.call2(&JsValue::NULL, &bytes, &(chunk.epoch.0 as f64).into());
         }
     }
 

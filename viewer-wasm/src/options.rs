@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub received: Array,
     /// `onchange`: called when the state has changed.
     pub on_change: Option<Function>,
+    /// `oncaptions`: called with each chunk that has captions in its pictures, and the epoch. It must not call back.
+    pub on_captions: Option<Function>,
 }
 
 impl Options {
@@ -47,6 +49,7 @@ impl Options {
             socket: field(from, "socket").dyn_into().ok(),
             received: field(from, "received").dyn_into().unwrap_or_default(),
             on_change: field(from, "onchange").dyn_into().ok(),
+            on_captions: field(from, "oncaptions").dyn_into().ok(),
         })
     }
 

@@ -62,7 +62,7 @@ impl Shell {
         let (sharing, consent) = (options.sharing, options.consent);
         Ok(Shell {
             participant: Participant::new(config, identity, session, host, sharing, mailbox)?,
-            media: Media::new(video.clone(), mailbox),
+            media: Media::new(video.clone(), options.on_captions, mailbox),
             screen: Screen::new(video, mailbox),
             page: Page::new(&window, mailbox),
             sharing,

@@ -19,7 +19,8 @@ pub struct Viewer {
 
 #[wasm_bindgen]
 impl Viewer {
-    /// Joins at once. Options: `server`, `channel`, `key`, `secret`, `token`, `sharing`, `consent`, `uploadCap`, `socket`, `received`, `onchange`.
+    /// Joins at once. Options: `server`, `channel`, `key`, `secret`, `token`, `sharing`, `consent`, `uploadCap`, `socket`, `received`,
+    /// `onchange`, `oncaptions`.
     /// The page starts the playing of `video`, also when the element says `emptied`.
     #[wasm_bindgen(constructor)]
     pub fn new(video: HtmlVideoElement, options: &JsValue) -> Result<Viewer, JsValue> {

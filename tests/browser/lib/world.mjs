@@ -42,6 +42,7 @@ class World {
   everyViewer = [];
   url = `http://${address()}:8080`;
   name = 'demo';
+  encoderAddress = `rtmp://127.0.0.1:1935/live/${STREAM_KEY}`;
   #programs = [];
   #browsers = new Map();
 

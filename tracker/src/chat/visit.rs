@@ -174,10 +174,15 @@ impl<'a> Visit<'a> {
                 Poll::Pending => {}
             }
         }
-        if let Some((_, queue)) = self.place.as_mut().filter(|_| self.socket.unsent_bytes() < BATCH_BYTES)
-            && let Poll::Ready(queued) = queue.poll_recv(context)
-        {
-            return Poll::Ready(queued.map_or(Event::QueueOver, Event::Queued));
+        match self.place.as_mut() {
+            Some((_, queue)) if self.socket.unsent_bytes() < BATCH_BYTES => {
+                if let Poll::Ready(queued) = queue.poll_recv(context) {
+                    return Poll::Ready(queued.map_or(Event::QueueOver, Event::Queued));
+                }
+            }
+            // Nothing is taken from the queue, so its end wakes nobody: it is seen at the next look at the clock.
+            Some((_, queue)) if queue.is_closed() => return Poll::Ready(Event::QueueOver),
+            _ => {}
         }
         if self.resume_at.is_some() {
             return Poll::Pending;

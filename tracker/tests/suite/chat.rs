@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use socket2::SockRef;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -233,6 +234,48 @@ async fn a_flood_of_one_is_refused_and_the_others_go_on() {
         read += 1;
     }
     assert!(read < 15, "{read}");
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_let_go_by_name_and_nobody_waits_for_them() {
+    const TALKERS: u8 = 5;
+    // More than both ends' kernels, the visit and its queue hold, and less than talkers may say in one go and a second.
+    const ROUNDS: usize = 100;
+    let tracker = Tracker::start_with(|config| {
+        config.limits.chat_queued_max = 8;
+        config.limits.chat_line_every = Duration::from_micros(1);
+        config.limits.chat_lines_per_second = 1_000;
+        config.limits.ping_every = Duration::from_millis(100);
+    })
+    .await;
+    let (_source, _) = tracker.source("demo", 1, Some(7)).await;
+    // Kernels take megabytes for who does not read, unless packets are small and the window is.
+    let narrow = TcpSocket::new_v4().unwrap();
+    narrow.set_recv_buffer_size(4_096).unwrap();
+    SockRef::from(&narrow).set_tcp_mss(536).unwrap();
+    let stream = MaybeTlsStream::Plain(within(narrow.connect(tracker.address)).await.unwrap());
+    let address = format!("ws://{}/chat/demo", tracker.address);
+    let (socket, _) = within(tokio_tungstenite::client_async(address, stream)).await.unwrap();
+    let mut sleeper = Visitor { socket, nonce: String::new() };
+    sleeper.enters(1).await;
+    let mut talkers = Vec::new();
+    for number in 0..TALKERS {
+        talkers.push(Visitor::named(&tracker, 2 + number, &format!("Ben {number}")).await);
+    }
+    let long = "\u{1d11e}".repeat(300);
+    let mut rounds = 0;
+    while tracker.refused("chat", "too_slow").await == 0 {
+        for talker in &mut talkers {
+            talker.writes(&long).await;
+        }
+        for talker in &mut talkers {
+            for _ in 0..TALKERS {
+                assert_eq!(talker.told_of("line").await["text"], long);
+            }
+        }
+        rounds += 1;
+        assert!(rounds < ROUNDS, "what is written to who does not read is held without an end");
+    }
 }
 
 #[tokio::test]
