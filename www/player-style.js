@@ -51,9 +51,11 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 .begin svg { width: 36px; height: 36px; fill: currentColor; stroke: none; }
 [data-curtain="begin"] .begin { display: grid; }
 :is([data-state="offline"], [data-state="ended"]) .curtain { padding-bottom: 50px; gap: 8px; }
-.curtain > canvas { position: absolute; inset: 0; z-index: -1; width: 100%; height: 100%; object-fit: cover; filter: brightness(.34); }
+.curtain > canvas { position: absolute; inset: 0; z-index: -1; width: 100%; height: 100%; object-fit: cover; transform: scale(1.04); filter: blur(5px) brightness(.45); }
 .offair { display: grid; gap: 8px; justify-items: center; }
 @container (max-width: 600px) { :is([data-state="offline"], [data-state="ended"]) .curtain small { display: none; } }
+:host(:not([fill])) :is([data-state="offline"], [data-state="ended"]) .curtain small { display: none; }
+:is([data-state="offline"], [data-state="ended"])[data-curtain="closed"] .controls :is([data-action="play"], [data-action="mute"], [data-action="volume"], [data-action="pip"], [data-action="theatre"]) { display: none; }
 .offair p { margin: 0; font-size: 14px; color: #d3dae2; }
 .offair p:empty { display: none; }
 .alert { padding: 8px 16px; border-radius: 99px; border: 1px solid #ffffff59; font-weight: 600; font-size: 14px; background: #0b0e1280; }

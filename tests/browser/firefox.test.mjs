@@ -1,5 +1,5 @@
-// Firefox watches: on the watch page, as an element and as a frame on another site, beside a viewer in Chromium from whom it
-// takes and to whom it gives.
+// Firefox watches: on the watch page, where it says what happens, as an element and as a frame on another site, beside a viewer in
+// Chromium from whom it takes and to whom it gives.
 
 import assert from 'node:assert/strict';
 import { freshFirefoxPage, launchFirefox } from './lib/firefox.mjs';
@@ -27,7 +27,7 @@ const inFirefox = (name, body) => scenario(name, async (world) => {
 
 const isLinkedTo = (viewer, kind) => viewer.until(`is linked to a ${kind}`, 30, async () => (await viewer.stats()).links.some((link) => link.kind === kind));
 
-inFirefox('the watch page plays in Firefox, beside Chromium', async (world, opens) => {
+inFirefox('the watch page plays in Firefox, beside Chromium, and says what happens', async (world, opens) => {
   await world.broadcast();
   const neighbor = await world.viewer({ name: 'Anna, in Chromium' });
   await neighbor.firstFrame();
@@ -41,6 +41,28 @@ inFirefox('the watch page plays in Firefox, beside Chromium', async (world, open
     return viewers + source > 0;
   });
   await neighbor.sees('the picture still');
+
+  // What happens is said in words here as well.
+  const says = (words) => visitor.until(`reads ${words}`, 20, () => visitor.page.evaluate((wanted) => (
+    document.querySelector('swarmcast-player').shadowRoot.querySelector('[data-role="state"]').textContent.startsWith(wanted)), words));
+  world.uploader.child.kill('SIGSTOP');
+  await says('Waiting for the picture');
+  world.encoder.mayEnd();
+  await world.uploader.kill('SIGKILL');
+  await says('Reconnecting');
+  await world.encoder.exit;
+  await world.startUploader();
+  await world.startEncoder();
+  await says('Live');
+  await visitor.sees('the picture again');
+  world.encoder.mayEnd();
+  await world.uploader.kill('SIGINT');
+  await says('The broadcast has ended');
+  await visitor.page.reload();
+  await says('Not on air');
+  await visitor.page.evaluateOnNewDocument(() => delete window.MediaSource);
+  await visitor.page.reload();
+  await says('Not supported here');
 });
 
 inFirefox('an element and a frame on another site play in Firefox', async (world, opens) => {

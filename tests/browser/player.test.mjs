@@ -31,8 +31,11 @@ scenario('a viewer pauses, goes back, is left there, and returns to the edge', a
   const { keyboard } = viewer.page;
   await watch(8);
 
+  const onLockScreen = () => viewer.page.evaluate(() => `${navigator.mediaSession.metadata?.title} ${navigator.mediaSession.playbackState}`);
+  assert.equal(await onLockScreen(), 'demo playing');
   await keyboard.press('Space');
   await viewer.until('has paused', 5, () => viewer.page.evaluate(() => window.underTest.video().paused));
+  assert.equal(await onLockScreen(), 'demo paused');
   await viewer.until('is far behind by pausing', 15, async () => (await behind(viewer)) > BACK_S);
   await keyboard.press('k');
   await viewer.sees('the picture from where it was left');
@@ -84,6 +87,11 @@ scenario('volume and sound are remembered, and keys are left to who is typing', 
   await page.locator('[data-action="mute"]').focus();
   await page.keyboard.press('t');
   await until('the picture is wide', 5, () => page.evaluate(() => document.querySelector('swarmcast-player').hasAttribute('theatre')));
+  const isOut = () => page.evaluate(() => document.pictureInPictureElement !== null);
+  await page.keyboard.press('p');
+  await until('the picture is out of the page', 5, isOut);
+  await page.keyboard.press('p');
+  await until('the picture is back in the page', 5, async () => !(await isOut()));
   await page.keyboard.press('f');
   await until('the picture fills the screen', 5, () => page.evaluate(() => document.fullscreenElement !== null));
   await page.keyboard.press('f');
@@ -102,6 +110,8 @@ scenario('sound that the browser holds back is offered, and so is the start', as
         if (!touched && (what === 'all' || !this.muted)) return Promise.reject(new DOMException('as asked', 'NotAllowedError'));
         return play.call(this);
       };
+      window.awake = 0;
+      Object.defineProperty(navigator, 'wakeLock', { value: { request: async () => (window.awake++, Object.assign(new EventTarget(), { release: async () => window.awake-- })) } });
     }, refuses);
     await page.goto(`${world.url}/watch/${world.name}`);
     const button = page.locator(`[data-action="${offer}"]`);
@@ -113,6 +123,9 @@ scenario('sound that the browser holds back is offered, and so is the start', as
       return !video.paused && !video.muted && video.currentTime > 0;
     }));
     await button.waitFor({ state: 'hidden', timeout: 5_000 });
+    await until('the screen stays on', 5, () => page.evaluate(() => window.awake === 1));
+    await page.keyboard.press('k');
+    await until('the screen may go dark', 5, () => page.evaluate(() => window.awake === 0));
     await page.context().close();
   }
 });

@@ -14,6 +14,7 @@ const DEVICES = {
   desktop: { viewport: { width: 1280, height: 860 } },
 };
 const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+const CHAT = { phone: ['Anna', 'Good evening from the harbour!'], desktop: ['Ben', 'Good evening. The picture is clear here.'] };
 const LIMIT_MS = 600_000;
 
 scenario('every page is photographed', async (world) => {
@@ -40,6 +41,18 @@ scenario('every page is photographed', async (world) => {
       await watching(page);
       await page.keyboard.press('i');
       await watch(12);
+    }],
+    'watch-chat': [`/watch/${world.name}`, async (page, device) => {
+      await watching(page);
+      await page.locator('[data-action="noticed"]').press('Enter');
+      await page.locator('#chat').click();
+      const [who, line] = CHAT[device];
+      await page.getByLabel('Your name in this chat').fill(who);
+      await page.keyboard.press('Enter');
+      await page.getByLabel('Write to everybody').fill(line);
+      await page.keyboard.press('Enter');
+      await page.locator('.chat-line', { hasText: line }).waitFor();
+      await page.locator('.stage').hover();
     }],
     'watch-share': [`/watch/${world.name}`, async (page) => {
       await watching(page);

@@ -100,7 +100,7 @@ async fn admit_viewer(join: Join, from: Provenance, shell: &Arc<Shell>) -> Resul
     let found = shell.directory.find_until(&join.channel, settled).await;
     let channel = found.map_err(|error| explain(error, &join.channel))?.ok_or_else(|| {
         let message = format!(
-            "No channel `{}` is known here. Check the link; the broadcaster may not have started yet.",
+            "No channel “{}” is known here. Check the link; the broadcaster may not have started yet.",
             join.channel.escape_debug()
         );
         Refused::new(Refusal::UnknownChannel, message)
