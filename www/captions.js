@@ -24,7 +24,7 @@ export class Captions {
     this.#wanted = remembered();
   }
 
-  /** A chunk with captions in it, of the broadcast `epoch`. */
+  /** The next chunk of the broadcast `epoch`. */
   take(chunk, epoch) {
     if (epoch !== this.#epoch) this.#begin(epoch);
     const found = pictures(chunk);

@@ -52,11 +52,12 @@ scenario('captions change with their picture, in the language chosen, and are re
   for (const language of [0, 1]) {
     await page.evaluate(collect);
     const seen = () => page.evaluate(() => window.seen.filter(({ text }) => text !== undefined));
-    const right = async () => (await seen()).filter(({ light, text }) => text === WORDS[light][language]);
+    const right = (pictures) => pictures.filter(({ light, text }) => text === WORDS[light][language]);
     for (const words of [WORDS.dark, WORDS.light]) {
-      await viewer.until(`reads ${words[language]}`, 10, async () => (await right()).some(({ text }) => text === words[language]));
+      await viewer.until(`reads ${words[language]}`, 10, async () => right(await seen()).some(({ text }) => text === words[language]));
     }
-    const [all, fitting] = [await seen(), await right()];
+    const all = await seen();
+    const fitting = right(all);
     world.note(`${fitting.length} of ${all.length} pictures with the words that belong to them`);
     // Where it changes, a picture may be told with the next one's time.
     assert.ok(all.length - fitting.length <= 2, JSON.stringify(all));

@@ -97,6 +97,16 @@ scenario('an element on another site plays, is steered, says what happens, and p
   await call('mute', false);
   assert.equal(await video('muted'), false);
 
+  // The site's own looks: custom properties for colours, parts for the rest.
+  const looks = await visitor.page.evaluate(async () => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync('swarmcast-player { --swarmcast-ink: rgb(1, 2, 3) } swarmcast-player::part(state) { letter-spacing: 3px }');
+    document.adoptedStyleSheets.push(sheet);
+    const { color, letterSpacing } = getComputedStyle(document.querySelector('swarmcast-player').shadowRoot.querySelector('.state'));
+    return [color, letterSpacing];
+  });
+  assert.deepEqual(looks, ['rgb(1, 2, 3)', '3px']);
+
   // The site's own keys stay the site's.
   await visitor.page.keyboard.press('m');
   assert.equal(await video('muted'), false);

@@ -100,6 +100,11 @@ scenario('a browser goes live with its camera, and three others see and hear it'
   await moves(viewers[1]);
   assert.equal((await viewers[1].stats()).epoch, epoch);
 
+  // Closing the tab asks first.
+  const [asked] = await Promise.all([page.waitForEvent('dialog'), page.close({ runBeforeUnload: true })]);
+  assert.equal(asked.type(), 'beforeunload');
+  await asked.dismiss();
+
   // Stopping asks first, and then viewers hear of it.
   await page.locator('#stop').click();
   await page.locator('#sure button[value=no]').click();
@@ -176,11 +181,25 @@ scenario('a private broadcast of screen and camera opens with the whole link alo
   assert.equal(await stranger.page.locator('.chat-line').count(), 0);
 });
 
-scenario('without a camera’s permission the page says what to do', async (world) => {
+scenario('without a camera’s permission the page says what to do, as it does when a broadcast goes badly', async (world) => {
   await world.startTracker();
   const browser = await world.browser();
   const page = await browser.newPage();
   await page.goto(`${world.url}/studio`);
   await page.getByText('Browsers give cameras only to pages with https:').waitFor({ timeout: 10_000 });
   assert.ok(await page.locator('#go').isDisabled());
+
+  const told = (trouble) => page.evaluate(async (what) => {
+    const { health } = await import('/assets/studio-health.js');
+    const well = { unsentBytes: 0, sentBytes: 100_000, left: 0, encoded: 30, links: 2, level: -20, muted: false, keyframeMs: 1_000, trouble: '', state: 'live' };
+    return health(Array.from({ length: 3 }, () => ({ ...well, ...what })), 1_000_000, 1_500_000).map(({ text }) => text).join(' ');
+  }, trouble);
+  for (const [trouble, words] of [
+    [{}, /^All is well\.$/],
+    [{ unsentBytes: 100_000 }, /^Your uplink is too slow for 2 direct viewers and the server.* It carried 1\.5 Mb\/s before/],
+    [{ left: 10, encoded: 20 }, /^This machine is too slow: 33 % of the pictures are left out/],
+    [{ keyframeMs: 4_000 }, /^Keyframes are 4\.0 s apart/],
+    [{ level: -90 }, /^There is no sound/],
+    [{ muted: true }, /^You are muted\.$/],
+  ]) assert.match(await told(trouble), words);
 });

@@ -28,6 +28,7 @@ pub(crate) struct Media {
     video: HtmlVideoElement,
     mailbox: Mailbox,
     on_captions: Option<Function>,
+    captioned: bool,
     source: Option<MediaSource>,
     queue: AppendQueue,
     /// Taken from the queue, and refused by a full SourceBuffer.
@@ -51,6 +52,7 @@ impl Media {
             video,
             mailbox: mailbox.clone(),
             on_captions,
+            captioned: false,
             source,
             queue: AppendQueue::default(),
             refused: None,
@@ -89,10 +91,15 @@ impl Media {
         }
     }
 
-    /// Reading them is the page's part, which loads what it takes when there are any.
-    fn tell_captions(&self, chunk: &Chunk) {
+    /// Reading them is the page's part, which loads what it takes when there are any. Chunks without them tell it that what was on
+    /// the screen still is.
+    fn tell_captions(&mut self, chunk: &Chunk) {
         let Some(tell) = &self.on_captions else { return };
-        if chunk.bytes.windows(CAPTIONS.len()).any(|bytes| bytes[0] == CAPTIONS[0] && bytes == CAPTIONS) {
+        let has_some = |chunk: &[u8]| {
+            chunk.windows(CAPTIONS.len()).any(|bytes| bytes[0] == CAPTIONS[0] && bytes == CAPTIONS)
+        };
+        self.captioned = self.captioned || has_some(&chunk.bytes);
+        if self.captioned {
             let bytes = Uint8Array::from(chunk.bytes.as_ref());
             let _ = tell.call2(&JsValue::NULL, &bytes, &(chunk.epoch.0 as f64).into());
         }

@@ -29,7 +29,8 @@ pub(crate) struct Options {
     pub received: Array,
     /// `onchange`: called when the state has changed.
     pub on_change: Option<Function>,
-    /// `oncaptions`: called with each chunk that has captions in its pictures, and the epoch. It must not call back.
+    /// `oncaptions`: called with each chunk, and its epoch, from the first on that has captions in its pictures. It must not
+    /// call back.
     pub on_captions: Option<Function>,
 }
 

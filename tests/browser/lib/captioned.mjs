@@ -20,7 +20,7 @@ export function captionedFilm(folder) {
   ffmpeg('-f', 'lavfi', '-i', light('0x101010'), '-f', 'lavfi', '-i', light('0xe0e0e0'), '-filter_complex', 'concat=n=2',
     '-c:v', 'libx264', '-bf', '0', '-pix_fmt', 'yuv420p', plain);
   let picture = 0;
-  const parts = units(readFileSync(plain)).flatMap((unit) => (isPicture(unit) ? [START, captionsOf(picture++), START, unit] : [START, unit]));
+  const parts = units(readFileSync(plain)).flatMap((unit) => [...(isPicture(unit) ? captionsOf(picture++) : []), START, unit]);
   writeFileSync(marked, Buffer.concat(parts));
   ffmpeg('-r', String(FPS), '-i', marked, '-c', 'copy', film);
   return ['-re', '-stream_loop', '-1', '-i', film];
@@ -45,11 +45,13 @@ function units(stream) {
   return found;
 }
 
-/** The SEI of one picture: a pair of bytes for each field (ANSI/SCTE 128 §8.2). */
+/** The SEI of a picture, where there is something to send with it: a pair of bytes for each field (ANSI/SCTE 128 §8.2). */
 function captionsOf(picture) {
-  const pairs = [0, 1].flatMap((field) => [0xfc + field, ...(script(field)[picture] ?? [0, 0]).map(withParity)]);
+  const sent = [0, 1].map((field) => script(field)[picture]);
+  if (!sent.some(Boolean)) return [];
+  const pairs = sent.flatMap((pair, field) => [0xfc + field, ...(pair ?? [0, 0]).map(withParity)]);
   const data = [0xb5, 0, 0x31, ...Buffer.from('GA94'), 3, 0x40 + pairs.length / 3, 0xff, ...pairs, 0xff];
-  return Buffer.from([6, 4, data.length, ...data, 0x80]);
+  return [START, Buffer.from([6, 4, data.length, ...data, 0x80])];
 }
 
 /** What is sent with each picture of the film, in one field. */
