@@ -24,7 +24,7 @@ use crate::history::{SAMPLE_EVERY, Sample};
 use crate::http::{PeerAddress, origin};
 use crate::machine;
 use crate::shell::Shell;
-pub(crate) use door::{Door, bearer};
+pub(crate) use door::{Door, Refused, bearer};
 pub use token::AdminToken;
 
 /// Viewers in a picture of a swarm: more of them are no picture, but a cloud.
@@ -145,7 +145,8 @@ async fn picture(shell: &Shell, channel: &str) -> Option<Picture> {
     answered.await.ok()
 }
 
-fn admit(shell: &Shell, address: IpAddr, request: &HeaderMap) -> Result<(), door::Refused> {
+/// Lets in whoever has the operator's token.
+pub(crate) fn admit(shell: &Shell, address: IpAddr, request: &HeaderMap) -> Result<(), Refused> {
     shell.admin.admit(address, request, &shell.config().data, machine::instant())
 }
 

@@ -60,7 +60,7 @@ pub(super) struct Cookie(String);
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     /// No token, no login, or a wrong one.
     Unknown,
     /// Too many attempts.

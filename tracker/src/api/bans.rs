@@ -1,12 +1,13 @@
-//! Bans of a channel, which its owner makes, sees and takes back.
+//! Bans: of a channel, which its owner makes, sees and takes back, and of the whole server, by its operator.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use wire::PeerId;
+use wire::{ChannelId, PeerId};
 
+use super::operator::Operator;
 use super::problem::Problem;
 use super::signed::Signed;
 use crate::http::Site;
@@ -50,9 +51,7 @@ pub(crate) async fn list(
     Path(id): Path<String>,
     signed: Signed,
 ) -> Result<Json<Vec<Ban>>, Problem> {
-    let id = signed.own(&id)?;
-    let bans = site.shell.store.read(|records| records.bans()).await?;
-    Ok(Json(bans.into_iter().filter(|ban| ban.channel == Some(id)).collect()))
+    listed(&site, Some(signed.own(&id)?)).await
 }
 
 /// Bans somebody from a channel. Their session ends within a second, and they read why. Signed.
@@ -64,15 +63,7 @@ pub(crate) async fn add(
     Path(id): Path<String>,
     signed: Signed,
 ) -> Result<(StatusCode, Json<Ban>), Problem> {
-    let (id, request): (_, Request) = (signed.own(&id)?, signed.json()?);
-    let new = NewBan {
-        channel: Some(id),
-        banned: request.banned()?,
-        reason: request.reason,
-        for_ms: request.for_s.map(|seconds| seconds.saturating_mul(1000)),
-    };
-    let ban = site.shell.store.write(move |records| records.ban(&new)).await?;
-    Ok((StatusCode::CREATED, Json(ban)))
+    added(&site, Some(signed.own(&id)?), signed.json()?).await
 }
 
 /// Takes a ban back. Signed.
@@ -84,7 +75,62 @@ pub(crate) async fn lift(
     Path((channel, id)): Path<(String, i64)>,
     signed: Signed,
 ) -> Result<StatusCode, Problem> {
-    let channel = signed.own(&channel)?;
-    site.shell.store.write(move |records| records.lift_ban(Some(channel), id)).await?;
+    lifted(&site, Some(signed.own(&channel)?), id).await
+}
+
+/// The bans of the whole server, oldest first. For its operator.
+#[utoipa::path(get, path = "/api/v1/bans", tag = "bans", security(("operator" = [])),
+    responses((status = 200, body = Vec<Ban>), (status = "default", body = Problem)))]
+pub(crate) async fn list_of_server(
+    State(site): State<Site>,
+    _operator: Operator,
+) -> Result<Json<Vec<Ban>>, Problem> {
+    listed(&site, None).await
+}
+
+/// Bans somebody from every channel. Their sessions end within a second, and they read why. For the operator.
+#[utoipa::path(post, path = "/api/v1/bans", tag = "bans", security(("operator" = [])), request_body = Request,
+    responses((status = 201, body = Ban), (status = "default", body = Problem)))]
+pub(crate) async fn add_to_server(
+    State(site): State<Site>,
+    operator: Operator,
+) -> Result<(StatusCode, Json<Ban>), Problem> {
+    added(&site, None, operator.json()?).await
+}
+
+/// Takes a ban of the server back. For the operator.
+#[utoipa::path(delete, path = "/api/v1/bans/{id}", tag = "bans", security(("operator" = [])),
+    params(("id" = i64, Path)),
+    responses((status = 204), (status = "default", body = Problem)))]
+pub(crate) async fn lift_from_server(
+    State(site): State<Site>,
+    Path(id): Path<i64>,
+    _operator: Operator,
+) -> Result<StatusCode, Problem> {
+    lifted(&site, None, id).await
+}
+
+async fn listed(site: &Site, channel: Option<ChannelId>) -> Result<Json<Vec<Ban>>, Problem> {
+    let bans = site.shell.store.read(|records| records.bans()).await?;
+    Ok(Json(bans.into_iter().filter(|ban| ban.channel == channel).collect()))
+}
+
+async fn added(
+    site: &Site,
+    channel: Option<ChannelId>,
+    request: Request,
+) -> Result<(StatusCode, Json<Ban>), Problem> {
+    let new = NewBan {
+        channel,
+        banned: request.banned()?,
+        reason: request.reason,
+        for_ms: request.for_s.map(|seconds| seconds.saturating_mul(1000)),
+    };
+    let ban = site.shell.store.write(move |records| records.ban(&new)).await?;
+    Ok((StatusCode::CREATED, Json(ban)))
+}
+
+async fn lifted(site: &Site, channel: Option<ChannelId>, id: i64) -> Result<StatusCode, Problem> {
+    site.shell.store.write(move |records| records.lift_ban(channel, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

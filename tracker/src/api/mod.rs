@@ -2,12 +2,14 @@
 //! `/api/v1/openapi.json`, which is made from the code, and shown at `/api/docs`.
 
 mod bans;
+mod body;
 mod caller;
 mod challenge;
 mod channels;
 mod claim;
 mod guide;
 mod hosting;
+mod operator;
 mod poster;
 mod problem;
 mod rotation;
@@ -31,6 +33,7 @@ use crate::machine;
 use crate::rate::Households;
 use caller::Caller;
 use challenge::Challenges;
+use operator::OperatorToken;
 use problem::Problem;
 use upload_test::UploadTests;
 
@@ -66,7 +69,8 @@ impl Api {
         title = "swarmcast",
         description = "Channels of this server. Requests that change something carry \
             `Authorization: Swarmcast CHANNEL.NONCE.SIGNATURE`: the Ed25519 signature of the channel's key over method, \
-            path, a fresh challenge and the body, as docs/api.md says. Errors are application/problem+json (RFC 9457)."
+            path, a fresh challenge and the body, as docs/api.md says. What is the operator's alone carries \
+            `Authorization: Bearer TOKEN`, with the token of the operator's page. Errors are application/problem+json (RFC 9457)."
     ),
     paths(
         claim::challenge,
@@ -78,6 +82,9 @@ impl Api {
         bans::list,
         bans::add,
         bans::lift,
+        bans::list_of_server,
+        bans::add_to_server,
+        bans::lift_from_server,
         channels::remove,
         poster::show,
         poster::put,
@@ -93,7 +100,8 @@ impl Api {
         guide::add_key,
         upload_test::invited,
         upload_test::signed,
-    )
+    ),
+    modifiers(&OperatorToken)
 )]
 struct Description;
 
@@ -119,6 +127,8 @@ pub(crate) fn router(site: Site) -> Router<Site> {
         .route("/api/v1/channels/{channel}/join-secret", put(channels::renew_join_secret))
         .route("/api/v1/channels/{channel}/bans", get(bans::list).post(bans::add))
         .route("/api/v1/channels/{channel}/bans/{id}", delete(bans::lift))
+        .route("/api/v1/bans", get(bans::list_of_server).post(bans::add_to_server))
+        .route("/api/v1/bans/{id}", delete(bans::lift_from_server))
         .route("/api/v1/channels/{channel}/setup-links", post(guide::link))
         .route("/api/v1/setup", get(guide::show))
         .route("/api/v1/setup/stream-keys/{label}", put(guide::add_key))

@@ -1,28 +1,18 @@
 //! A request that a channel's key has signed. Nothing of it is used before the signature is checked.
 
-use std::time::Duration;
-
-use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 use wire::ChannelId;
 use wire::request::{Authorization, Request as SignedRequest};
 
+use super::body;
 use super::challenge::NotGood;
 use super::problem::Problem;
 use crate::http::Site;
 use crate::machine;
-use crate::store::settings::POSTER_BYTES_MAX;
-
-/// Bytes of a signed body: a poster is the largest.
-const BODY_MAX: usize = POSTER_BYTES_MAX;
-
-/// Time for a body. 30 s: a poster on a slow mobile network.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Who asks, proven, and what was said.
 pub(crate) struct Signed {
@@ -32,10 +22,8 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
-    /// The body as JSON. Unknown fields are the types' own to refuse.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Problem::bad_request(format!("The body: {error}.")))
+        body::json(&self.body)
     }
 
     /// The channel that the address names, which must be the signer's.
@@ -53,7 +41,7 @@ impl FromRequest<Site> for Signed {
     async fn from_request(request: Request, site: &Site) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let authorization = authorization(&parts)?;
-        let body = read(body).await?;
+        let body = body::read(body).await?;
         prove(&parts, &authorization, &body, site)?;
         Ok(Signed { channel: authorization.channel, nonce: authorization.nonce.to_owned(), body })
     }
@@ -93,13 +81,4 @@ fn prove(parts: &Parts, authorization: &Authorization, body: &[u8], site: &Site)
         NotGood::Spent => Problem::unauthorized("The challenge is used or too old: ask for another."),
         NotGood::Full => Problem::busy("Too many signed requests; try in a minute."),
     })
-}
-
-/// The whole of a body of bounded size, within bounded time.
-async fn read(body: Body) -> Result<Bytes, Problem> {
-    match timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Problem::bad_request(format!("The body may have at most {BODY_MAX} bytes."))),
-        Err(_) => Err(Problem::bad_request("The body did not come in time.")),
-    }
 }

@@ -273,6 +273,7 @@ async fn the_interface_describes_itself() {
     assert!(
         paths.contains_key("/api/v1/channels/{channel}")
             && described["components"]["schemas"]["Problem"].is_object()
+            && described["components"]["securitySchemes"]["operator"]["scheme"] == "bearer"
     );
     let page = String::from_utf8(tracker.get("/api/docs", "").await.body).unwrap();
     assert!(page.contains("/assets/api.js") && !page.contains("http"), "{page}");
@@ -307,6 +308,7 @@ fn address() -> impl Strategy<Value = String> {
         "/hosting/delegation",
         "/stream-keys",
         "/setup-links",
+        "/bans",
     ]);
     prop_oneof![
         4 => (place.clone(), below).prop_map(|(channel, below)| format!("/api/v1/channels/{channel}{below}")),

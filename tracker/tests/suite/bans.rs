@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tracker::{Banned, NewBan, address_prefix};
+use tracker::{AdminToken, Banned, NewBan, address_prefix};
 use uploader::account::{Account, AccountError};
 use wire::session::{FromTracker, Refusal};
 
@@ -136,4 +136,41 @@ async fn an_owner_bans_a_peer_and_with_it_the_household_that_nobody_is_told() {
     let stored = tracker.database().read(|store| store.bans()).unwrap();
     assert!(!format!("{stored:?}").contains("203") && !listed.to_string().contains("household"));
     assert!(tracker.refused("opening", "banned_peer").await >= 2);
+}
+
+#[tokio::test]
+async fn the_operator_bans_from_every_channel_over_rest_and_nobody_else_does() {
+    let tracker = open_to_crowds().await;
+    let AdminToken(token) = AdminToken::first(tracker.data.path()).unwrap().unwrap();
+    let (_source, _) = tracker.source("demo", 1, Some(7)).await;
+    let of_channel = tracker.bans_prefix("198.51.100.0/24", true);
+    let mut inside = tracker.comes_from("203.0.113.9", 1).await;
+    inside.welcome().await;
+    let ban = json!({ "prefix": "203.0.113.0/24", "reason": "spam", "for_s": 600 }).to_string();
+    let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
+    let ask = async |method: &str, number: Option<i64>, headers: &str, body: &str| {
+        let path = number.map_or("/api/v1/bans".to_owned(), |number| format!("/api/v1/bans/{number}"));
+        let answer = tracker.request(method, &path, headers, body.as_bytes()).await;
+        let explained = answer.header("content-type") == Some("application/problem+json");
+        assert_eq!(explained, answer.status() >= 400, "{method} {path}: {}", answer.head);
+        answer
+    };
+    for headers in [String::new(), bearer("guess"), "Authorization: Swarmcast a.b.c\r\n".to_owned()] {
+        for (method, number, body) in [("GET", None, ""), ("POST", None, &*ban), ("DELETE", Some(1), "")] {
+            assert_eq!(ask(method, number, &headers, body).await.status(), 401, "{method} {headers}");
+        }
+    }
+    let operator = bearer(&token);
+    for bad in ["", "{}", "null", r#"{"peer":"me"}"#, r#"{"prefix":"203.0.113.9/33"}"#] {
+        assert_eq!(ask("POST", None, &operator, bad).await.status(), 400, "{bad}");
+    }
+    let added = ask("POST", None, &operator, &ban).await;
+    assert_eq!((added.status(), &added.json()["prefix"]), (201, &json!("203.0.113.0/24")));
+    assert!(words(&mut inside).await.starts_with("You are banned from this server until "));
+    assert_eq!(ask("GET", None, &operator, "").await.json(), json!([added.json()]));
+    assert_eq!(ask("DELETE", Some(of_channel), &operator, "").await.status(), 404, "it is a channel's");
+    let number = added.json()["id"].as_i64();
+    assert_eq!(ask("DELETE", number, &operator, "").await.status(), 204);
+    tracker.door_is(true, "203.0.113.9", 1).await;
+    assert_eq!(ask("GET", None, &operator, "").await.json(), json!([]));
 }
