@@ -76,6 +76,8 @@ pub struct Config {
     pub consent: bool,
     /// Lets a viewer in where the channel's owner asks for a token.
     pub token: Option<String>,
+    /// What the tracker gave this peer for a token: goes before it, until the tracker refuses it.
+    pub pass: Option<String>,
     /// For a simulator, in which thousands of engines are handed the very same bytes: whether a signed frame at this
     /// place in memory is known to be the broadcaster's. `None`: every signature is checked.
     pub proven: Option<fn(&Bytes) -> bool>,
@@ -101,6 +103,7 @@ impl Default for Config {
             media_key: None,
             consent: false,
             token: None,
+            pass: None,
             proven: None,
         }
     }

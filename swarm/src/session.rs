@@ -28,7 +28,7 @@ impl Swarm {
             secret: self.identity.secret,
             sharing: self.sharing && !self.locked,
             consent: self.config.consent,
-            token: self.config.token.clone(),
+            token: self.config.pass.as_ref().or(self.config.token.as_ref()).cloned(),
             links: report.links,
             feeds: report.feeds,
         }));
@@ -87,6 +87,7 @@ impl Swarm {
             FromTracker::Refused { code: Refusal::UnknownChannel, .. } => {
                 self.offline = Some(Offline { ended: true, seen: false, since: now });
             }
+            FromTracker::Refused { code: Refusal::TokenRefused, .. } => self.config.pass = None,
             FromTracker::Refused { .. } => {}
         }
     }
@@ -107,7 +108,7 @@ impl Swarm {
         self.viewers = welcome.viewers;
         self.asked = welcome.sharing == Some(SharingRule::Ask);
         // A token is good once, and not for long.
-        self.config.token = welcome.pass.or(self.config.token.take());
+        self.config.pass = welcome.pass.or(self.config.pass.take());
         self.source = welcome.source.or(self.source);
         let away = Offline { ended: true, seen: false, since: now };
         self.offline = welcome.epoch.is_none().then_some(away);
@@ -294,5 +295,40 @@ impl Swarm {
             self.links.opening.remove(&peer);
             self.link_closed(now, peer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::PeerSecret;
+
+    use super::*;
+    use crate::{Config, Identity, Input};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    /// What is brought to the next session.
+    fn brought(swarm: &mut Swarm) -> Option<String> {
+        for input in [Input::SessionClosed, Input::SessionOpened] {
+            swarm.handle(NOW, input);
+        }
+        let said = std::iter::from_fn(|| swarm.poll_output());
+        let join = |output| if let Output::Tell(FromPeer::Join(join)) = output { Some(join) } else { None };
+        said.filter_map(join).last().unwrap().token
+    }
+
+    #[test]
+    fn a_pass_goes_before_the_token_until_it_is_refused() {
+        let text = |text: &str| Some(text.to_owned());
+        let (role, secret) = (Role::Viewer, PeerSecret([1; 16]));
+        let identity = Identity { role, secret, channel: "club".into(), expected: None };
+        let config = Config { token: text("token"), pass: text("pass"), ..Config::default() };
+        let mut swarm = Swarm::new(config, identity, 1);
+        assert_eq!(brought(&mut swarm), text("pass"));
+        let refused = |code| Input::Told(FromTracker::Refused { code, message: String::new() });
+        swarm.handle(NOW, refused(Refusal::Busy));
+        assert_eq!(brought(&mut swarm), text("pass"));
+        swarm.handle(NOW, refused(Refusal::TokenRefused));
+        assert_eq!(brought(&mut swarm), text("token"));
     }
 }

@@ -198,10 +198,27 @@ scenario('a site that the owner does not name is told so, and one that is named 
   const bring = (to, value) => to.evaluate((token) => document.querySelector('swarmcast-player').setAttribute('token', token), value);
   const token = joinToken(secret, { channel: world.name, origin, exp: Math.floor(Date.now() / 1000) + 300, jti: 'first' });
   await bring(page, token);
-  await world.until('it plays', 10, () => page.evaluate(() => document.querySelector('swarmcast-player').stats().state === 'live'));
+  const stats = () => page.evaluate(() => document.querySelector('swarmcast-player').stats());
+  const plays = () => world.until('it plays', 10, async () => (await stats()).state === 'live');
+  await plays();
   const another = await freshPage(browser);
   await another.goto(`${origin}/element`);
   await bring(another, token);
   await world.until('the token is used', 10, () => reads(another, 'good once'));
   assert.equal(await another.evaluate(() => document.querySelector('swarmcast-player').stats().state), 'uninvited');
+
+  // Who was let in may reload, without a token; until the owner ends that.
+  const { peer } = await stats();
+  await page.reload();
+  await plays();
+  assert.equal((await stats()).peer, peer);
+  const left = () => page.evaluate(() => sessionStorage.length);
+  assert.equal(await left(), 0, 'nothing that a duplicated tab would copy');
+  await owner(world, 'join-secret');
+  await world.until('its pass is refused', 10, async () => {
+    await page.reload();
+    await world.until('the server has answered', 5, async () => (await stats()).state !== 'connecting');
+    return (await stats()).state === 'uninvited';
+  });
+  assert.equal(await left(), 0);
 });

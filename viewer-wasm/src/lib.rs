@@ -3,7 +3,7 @@
 //!
 //! It decides nothing about peers and stores nothing about media: each file is the shell around one thing that the
 //! browser provides (`session` the WebSocket, `link` the RTCPeerConnection, `media_source` MSE, `screen` the video
-//! element, `clock`, `random`, `timer`). `participant` is what both have in common; `shell` and `broadcast` carry events in
+//! element, `returning` the tab's storage, `clock`, `random`, `timer`). `participant` is what both have in common; `shell` and `broadcast` carry events in
 //! and decisions out. What people see of all this is up to the pages. Natively there is nothing but the append queue, so
 //! that it can be tested there.
 
@@ -38,6 +38,8 @@ mod page;
 mod participant;
 #[cfg(target_arch = "wasm32")]
 mod random;
+#[cfg(all(target_arch = "wasm32", not(feature = "studio")))]
+mod returning;
 #[cfg(all(target_arch = "wasm32", not(feature = "studio")))]
 mod screen;
 #[cfg(target_arch = "wasm32")]

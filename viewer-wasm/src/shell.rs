@@ -3,7 +3,6 @@
 use swarm::{Config, Identity, Input, Output, Phase, Role};
 use wasm_bindgen::JsValue;
 use web_sys::HtmlVideoElement;
-use wire::PeerSecret;
 use wire::session::{FromTracker, Refusal, SharingRule};
 
 use crate::clock::{self, SleepWatch};
@@ -13,7 +12,7 @@ use crate::media::Media;
 use crate::options::Options;
 use crate::page::Page;
 use crate::participant::Participant;
-use crate::random;
+use crate::returning::Returning;
 use crate::screen::{Screen, Stall};
 use crate::session::Session;
 use crate::timer::Interval;
@@ -30,6 +29,7 @@ pub(crate) struct Shell {
     media: Media,
     screen: Screen,
     page: Page,
+    returning: Returning,
     sharing: bool,
     /// The viewer has agreed to it, on this device.
     consent: bool,
@@ -47,24 +47,30 @@ impl Shell {
     /// Begins at once to join.
     pub(crate) fn new(video: HtmlVideoElement, options: Options, mailbox: &Mailbox) -> Result<Self, JsValue> {
         let window = web_sys::window().ok_or("the viewer needs a window")?;
-        let secret = PeerSecret(random::bytes()?);
+        let returning = Returning::to(&window, &options.server, &options.channel)?;
         let host = options.host();
         let session = Session::open(options.server, options.socket, &options.received, mailbox);
         let mut config = Config {
             media_key: options.media_key,
             token: options.token,
+            pass: returning.pass(),
             consent: options.consent,
             ..Config::default()
         };
         config.upload_cap_x = options.upload_cap_x.unwrap_or(config.upload_cap_x);
-        let identity =
-            Identity { role: Role::Viewer, secret, channel: options.channel, expected: options.key };
+        let identity = Identity {
+            role: Role::Viewer,
+            secret: returning.secret(),
+            channel: options.channel,
+            expected: options.key,
+        };
         let (sharing, consent) = (options.sharing, options.consent);
         Ok(Shell {
             participant: Participant::new(config, identity, session, host, sharing, mailbox)?,
             media: Media::new(video.clone(), options.on_captions, mailbox),
             screen: Screen::new(video, mailbox),
             page: Page::new(&window, mailbox),
+            returning,
             sharing,
             consent,
             sharing_rule: None,
@@ -92,17 +98,22 @@ impl Shell {
 
     fn on_session(&mut self, what: SessionEvent) {
         let Some(message) = self.participant.on_session(what) else { return };
+        let mut again = false;
         match &message {
             FromTracker::Welcome(welcome) => {
                 self.shut_out = None;
                 self.heed(welcome.sharing);
+                self.returning.replace(welcome.pass.clone());
             }
             FromTracker::Refused { code, .. } => {
                 if *code == Refusal::Version {
                     self.media.missing = Some("the current version of this page: reload it".into());
                 }
+                // The page may have come with a token all the same.
+                again = *code == Refusal::TokenRefused && self.returning.pass().is_some();
                 self.shut_out = match code {
                     Refusal::EmbedRefused => Some("refused"),
+                    Refusal::TokenRefused if again => None,
                     Refusal::TokenRefused => Some("uninvited"),
                     Refusal::Banned => Some("banned"),
                     _ => None,
@@ -111,6 +122,10 @@ impl Shell {
             _ => {}
         }
         self.participant.tell(Input::Told(message));
+        if again {
+            self.returning.replace(None);
+            self.participant.resume();
+        }
     }
 
     fn on_media(&mut self, what: MediaEvent) {
