@@ -54,7 +54,7 @@ mod stills;
 mod store;
 mod template;
 mod tls;
-mod tokens;
+pub mod tokens;
 mod turn;
 mod udp;
 mod websocket;

@@ -35,7 +35,7 @@ const SPENT_MAX: usize = 262_144;
 
 /// Why somebody is not let in. Messages say what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Objection {
+pub enum Objection {
     /// Nothing was brought.
     #[error(
         "This channel lets in only whom its owner's site has sent. Open it on that site: this link alone does not do."
@@ -82,11 +82,11 @@ pub(crate) enum Objection {
 
 /// Who wants to come in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Comer<'a> {
+pub struct Comer<'a> {
     /// Proven.
-    pub(crate) peer: PeerId,
+    pub peer: PeerId,
     /// The other site whose page it is; `None`: a page of this server, or no browser.
-    pub(crate) site: Option<&'a str>,
+    pub site: Option<&'a str>,
 }
 
 /// What a token or a pass says.
@@ -112,7 +112,7 @@ type Number = [u8; 16];
 
 /// The tokens that have let somebody in.
 #[derive(Debug, Default)]
-pub(crate) struct Tokens {
+pub struct Tokens {
     spent: Mutex<HashMap<Number, Spent>>,
 }
 
@@ -124,7 +124,7 @@ struct Spent {
 
 impl Tokens {
     /// Lets somebody in, and returns the pass that lets it in again.
-    pub(crate) fn admit(
+    pub fn admit(
         &self,
         channel: &Channel,
         token: Option<&str>,

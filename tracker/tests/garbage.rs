@@ -11,14 +11,15 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tracker::channel_settings::{ChannelSettings, JoinPolicy};
-use tracker::{Banned, NewBan, address_prefix};
+use tracker::{Banned, NewBan, address_prefix, renew_join_secret};
 use wire::session::{Announce, FromPeer, Join};
 use wire::{Epoch, PeerSecret};
 
-use support::{Tracker, a_moment, channel, join, peer, signer, within};
+use support::{Tracker, a_moment, channel, in_seconds, join, join_token, peer, signer, within};
 
 /// Memory that all of the table may leave behind, of this whole process: some threads' buffers and the allocator's slack.
 const LEFT_BEHIND_BYTES: u64 = 48 << 20;
@@ -42,8 +43,12 @@ enum Garbage {
 /// What comes, and the refusal that has to be counted: door and reason.
 struct Case(&'static str, Garbage, &'static str, &'static str);
 
-fn cases() -> Vec<Case> {
-    [first_texts(), texts(), frames(), websocket(), http(), rtmp()].into_iter().flatten().collect()
+/// `secret`: signs tokens for the channel that asks for them.
+fn cases(secret: &str) -> Vec<Case> {
+    [first_texts(), tokens(secret), texts(), frames(), websocket(), http(), rtmp()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn first_texts() -> Vec<Case> {
@@ -95,13 +100,6 @@ fn first_texts() -> Vec<Case> {
         first("another version", &old, "version"),
         first("a channel that is not there", &unknown, "unknown_channel"),
         first("a channel's name over the limit", &long_channel, "over_limit"),
-        first("no token", &join("guarded", 9).to_text(), "token_missing"),
-        first("an empty token", &with_token(""), "token_missing"),
-        first("a token of nonsense", &with_token("a.b.c"), "token_invalid"),
-        first("a token that signs itself none", &with_token("eyJhbGciOiJub25lIn0.e30."), "token_invalid"),
-        first("a token of dots", &with_token(&".".repeat(1_000)), "token_invalid"),
-        first("a token over the limit", &with_token(&"x".repeat(1_025)), "over_limit"),
-        first("a token that is a list", &with_token("x").replace("\"x\"", "[]"), "malformed"),
         first("a banned peer", &join("guarded", 8).to_text(), "banned_peer"),
         first("a banned address", &join("barred", 9).to_text(), "banned_prefix"),
         first("a replayed proof", &announced("elsewhere", &replayed), "bad_proof"),
@@ -111,6 +109,41 @@ fn first_texts() -> Vec<Case> {
         first("a name that is a path", &announced("../../etc", &replayed), "over_limit"),
         first("a name that is empty", &announced("", &replayed), "over_limit"),
     ]
+}
+
+fn tokens(secret: &str) -> Vec<Case> {
+    let first = |name, text: &str, reason| Case(name, Garbage::First(text.to_owned()), "opening", reason);
+    let with = |channel: &str, number: &str, expires_s: i64, secret: &str| {
+        with_token(&token(channel, number, expires_s, secret))
+    };
+    let pass = json!({ "channel": "guarded", "exp": in_seconds(60), "peer": peer(8) });
+    vec![
+        first("no token", &join("guarded", 9).to_text(), "token_missing"),
+        first("an empty token", &with_token(""), "token_missing"),
+        first("a token of nonsense", &with_token("a.b.c"), "token_invalid"),
+        first("a token that signs itself none", &with_token("eyJhbGciOiJub25lIn0.e30."), "token_invalid"),
+        first("a token of dots", &with_token(&".".repeat(1_000)), "token_invalid"),
+        first("a token over the limit", &with_token(&"x".repeat(1_025)), "over_limit"),
+        first("a token that is a list", &with_token("x").replace("\"x\"", "[]"), "malformed"),
+        first("a token that was used by another", &with_token(&spent(secret)), "token_used"),
+        first("another channel's token", &with("demo", "1", 60, secret), "token_foreign"),
+        first("another's pass", &with_token(&join_token(secret, &pass)), "token_foreign"),
+        first("a token that has expired", &with("guarded", "2", -60, secret), "token_expired"),
+        first("a token that is good for an hour", &with("guarded", "3", 3_600, secret), "token_invalid"),
+        first("a token under another secret", &with("guarded", "4", 60, "guess"), "token_invalid"),
+        first("a token whose number is none", &with("guarded", "", 60, secret), "token_invalid"),
+        first("a token for ever", &with("guarded", "5", i64::MAX - in_seconds(0), secret), "token_invalid"),
+    ]
+}
+
+fn token(channel: &str, number: &str, expires_s: i64, secret: &str) -> String {
+    let (origin, exp) = ("https://club.example", in_seconds(expires_s));
+    join_token(secret, &json!({ "channel": channel, "origin": origin, "exp": exp, "jti": number }))
+}
+
+/// The token that the first viewer of the channel comes with.
+fn spent(secret: &str) -> String {
+    token("guarded", "spent", 300, secret)
 }
 
 /// A join of a channel that asks for a token.
@@ -375,10 +408,10 @@ async fn garbage_is_refused_by_name_and_residents_are_served() {
         config.limits.farewell = Duration::from_millis(200);
     })
     .await;
-    guard(&tracker).await;
+    let secret = guard(&tracker).await;
     let (_source, _) = tracker.source("demo", 1, Some(7)).await;
     let (mut resident, _) = tracker.viewer("demo", 2).await;
-    let cases = cases();
+    let cases = cases(&secret);
     assert!(cases.len() >= 60, "{} cases", cases.len());
     let before_bytes = own_bytes();
     for (Case(name, garbage, door, reason), secret) in cases.into_iter().zip((10..200).cycle()) {
@@ -395,8 +428,8 @@ async fn garbage_is_refused_by_name_and_residents_are_served() {
     newcomer.settle().await;
 }
 
-/// Makes the channels that not everyone may watch.
-async fn guard(tracker: &Tracker) {
+/// Makes the channels that not everyone may watch. The secret of the one that asks for tokens, of which one is used.
+async fn guard(tracker: &Tracker) -> String {
     let [guarded, barred] = ["guarded", "barred"].map(|name| tracker.add_hosted(name).channel);
     let settings = ChannelSettings { join: JoinPolicy::Token, ..ChannelSettings::default() };
     let bans =
@@ -406,9 +439,9 @@ async fn guard(tracker: &Tracker) {
         for (channel, banned) in bans {
             store.ban(&NewBan { channel: Some(channel), banned, reason: String::new(), for_ms: None })?;
         }
-        Ok(())
+        renew_join_secret(store, "guarded")
     });
-    made.unwrap();
+    let secret = serde_json::to_value(made.unwrap()).unwrap().as_str().unwrap().to_owned();
     // The server notices within a second.
     while tracker.refused("opening", "banned_prefix").await == 0 {
         let mut stranger = tracker.session().await;
@@ -416,6 +449,11 @@ async fn guard(tracker: &Tracker) {
         stranger.told().await;
         a_moment().await;
     }
+    let mut member = tracker.session().await;
+    let FromPeer::Join(join) = join("guarded", 7) else { unreachable!() };
+    member.say(&FromPeer::Join(Join { token: Some(spent(&secret)), ..join })).await;
+    member.welcome().await;
+    secret
 }
 
 /// Memory of this process that is its own.

@@ -11,6 +11,7 @@
 mod config;
 mod flv;
 mod frame;
+mod join_token;
 mod peer;
 mod request;
 mod rest;
@@ -21,6 +22,7 @@ mod stream_header;
 pub use config::config;
 pub use flv::flv;
 pub use frame::frame;
+pub use join_token::join_token;
 pub use peer::peer;
 pub use request::request;
 pub use rest::rest;

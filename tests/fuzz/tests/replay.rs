@@ -29,6 +29,7 @@ targets! {
     config: 10_000 changes,
     flv: 15_000 changes,
     frame: 150_000 changes,
+    join_token: 60_000 changes,
     peer: 250 changes,
     request: 12_000 changes,
     rest: 3_000 changes,

@@ -7,7 +7,7 @@ use tokio::net::UdpSocket;
 use wire::Epoch;
 use wire::session::{FromPeer, FromTracker, Refusal};
 
-use crate::support::{Tracker, join, within};
+use crate::support::{Tracker, a_moment, join, within};
 
 #[tokio::test]
 async fn a_stolen_id_needs_its_secret_and_a_resident_keeps_its_own() {
@@ -39,9 +39,14 @@ async fn a_flood_of_pings_slows_its_sender_alone() {
 
 #[tokio::test]
 async fn a_reader_that_never_reads_is_let_go_and_its_queue_with_it() {
-    let tracker = Tracker::start_with(|config| config.limits.queued_text_bytes_max = 4_096).await;
+    let tracker = Tracker::start_with(|config| {
+        config.limits.queued_text_bytes_max = 64 << 10;
+        config.limits.ping_every = Duration::from_millis(500);
+        config.limits.dead_after = Duration::from_secs(3);
+    })
+    .await;
     let (_source, _) = tracker.source("demo", 1, Some(7)).await;
-    let (sleeper, welcome) = tracker.viewer("demo", 2).await;
+    let (_sleeper, welcome) = tracker.viewer("demo", 2).await;
     let (mut talker, _) = tracker.viewer("demo", 3).await;
     // The kernel takes some; what is beyond its buffers and the queue is dropped, and costs no memory.
     for _ in 0..400 {
@@ -50,9 +55,21 @@ async fn a_reader_that_never_reads_is_let_go_and_its_queue_with_it() {
             .say(&FromPeer::Signal { to: welcome.peer, signal: wire::session::Signal::Offer { sdp } })
             .await;
     }
+    let counted = |wanted| {
+        move |message: &FromTracker| {
+            matches!(message, FromTracker::Viewers { count } if *count == wanted).then_some(())
+        }
+    };
+    for viewers in [2, 1] {
+        talker.told_that(counted(viewers)).await;
+    }
     talker.settle().await;
-    drop(sleeper);
-    talker.settle().await;
+    let named = async {
+        while tracker.refused("session", "silent").await + tracker.refused("session", "too_slow").await == 0 {
+            a_moment().await;
+        }
+    };
+    within(named).await;
 }
 
 /// One thread: the channel's task gets its turn only after all who come at once have had theirs.
@@ -81,8 +98,21 @@ async fn a_crowd_beyond_what_can_be_let_in_is_told_to_come_again_and_then_is_let
     }
     assert!(welcomed > 0 && refused > 0 && welcomed + refused == 30, "{welcomed} and {refused}");
     assert_eq!(tracker.refused("opening", "busy").await, refused);
-    let (mut later, _) = tracker.viewer("demo", 9).await;
-    later.settle().await;
+    // Those who were turned away come again, and all get in, one way or another.
+    let (mut again, mut inside) = ((40..).take(refused as usize).collect::<Vec<_>>(), Vec::new());
+    while let Some(secret) = again.pop() {
+        let mut session = tracker.session().await;
+        session.say(&join("demo", secret)).await;
+        match session.told().await {
+            FromTracker::Welcome(_) => inside.push(session),
+            _ => again.push(secret),
+        }
+        a_moment().await;
+    }
+    assert_eq!(inside.len() as u64, refused);
+    for session in &mut inside {
+        session.settle().await;
+    }
 }
 
 #[tokio::test]

@@ -216,6 +216,11 @@ async fn half_open_and_half_said_connections_are_let_go() {
     gone.await;
     drop(asleep);
     viewer.settle().await;
+    for (door, reason) in
+        [("http", "timeout"), ("http", "bad_request"), ("opening", "nothing_said"), ("session", "silent")]
+    {
+        assert!(tracker.refused(door, reason).await >= 1, "{door} {reason}");
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
-//! Channels that ask for a token, as a site's own back end mints them: with nothing of ours but the join secret.
+//! Channels that ask for a token, as a site's own back end mints them.
 
-use data_encoding::BASE64URL_NOPAD;
-use ring::hmac;
-use serde_json::{Value, json};
+use serde_json::json;
 use tracker::channel_settings::{ChannelSettings, JoinPolicy};
 use tracker::{create_hosted, renew_join_secret};
 use wire::PeerSecret;
 use wire::session::{FromPeer, FromTracker, Join, Refusal};
 
-use crate::support::{Session, Tracker, a_moment, join, peer, within};
+use crate::support::{Session, Tracker, a_moment, in_seconds, join, join_token, peer, within};
 
 const SITE: &str = "https://club.example";
 
@@ -28,17 +26,10 @@ impl Site {
         Site { secret: serde_json::to_value(secret.unwrap()).unwrap().as_str().unwrap().to_owned() }
     }
 
-    fn token(&self, claims: &Value) -> String {
-        let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-        let said = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(claims));
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
-        format!("{said}.{}", BASE64URL_NOPAD.encode(hmac::sign(&key, said.as_bytes()).as_ref()))
-    }
-
     /// A token for pages of `origin`, good for so many seconds from now.
     fn good_for(&self, seconds: i64, origin: &str, jti: &str) -> String {
-        let now_s = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
-        self.token(&json!({ "channel": "club", "origin": origin, "exp": now_s + seconds, "jti": jti }))
+        let claims = json!({ "channel": "club", "origin": origin, "exp": in_seconds(seconds), "jti": jti });
+        join_token(&self.secret, &claims)
     }
 }
 
