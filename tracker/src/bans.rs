@@ -6,10 +6,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
@@ -53,10 +52,7 @@ struct List {
 impl Bans {
     /// Without any, as yet. Makes the key in the directory `data` where there is none.
     pub(crate) fn open(data: &Path) -> io::Result<Self> {
-        Ok(Bans {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &key(&data.join(KEY_FILE))?),
-            list: RwLock::default(),
-        })
+        Ok(Bans { key: hmac::Key::new(hmac::HMAC_SHA256, &key(data)?), list: RwLock::default() })
     }
 
     /// Takes over what is stored. Returns whether that is something else than before.
@@ -144,15 +140,15 @@ pub(crate) async fn sweep(store: Store) {
     }
 }
 
-fn key(path: &Path) -> io::Result<Vec<u8>> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+fn key(data: &Path) -> io::Result<Vec<u8>> {
+    match machine::secret_file(data, KEY_FILE) {
         Ok(mut file) => {
             let key = machine::random::<32>();
             file.write_all(&key)?;
             file.sync_all()?;
             Ok(key.to_vec())
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read(data.join(KEY_FILE)),
         Err(error) => Err(error),
     }
 }

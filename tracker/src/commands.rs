@@ -10,9 +10,12 @@ mod manual;
 mod relay;
 mod serve;
 
-use std::io::Write;
+use std::io::{IsTerminal, Stderr, Write, stderr};
 
 use clap::Subcommand;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::format::{DefaultFields, Format};
 
 use crate::command_line::Loaded;
 pub(crate) use serve::Serve;
@@ -70,4 +73,11 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
 /// Whoever started the program may have stopped listening.
 fn print(text: &str) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// The log goes to standard error, without colours unless somebody looks at them.
+fn log() -> SubscriberBuilder<DefaultFields, Format, EnvFilter, fn() -> Stderr> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr as fn() -> Stderr);
+    if stderr().is_terminal() { log } else { log.with_ansi(false) }
 }

@@ -1,5 +1,8 @@
 //! What only the machine can say: the time, random bytes, whether the disk takes any. Nothing else in the crate asks.
 
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -75,8 +78,18 @@ impl Disk {
 /// Whether a file can be made in `directory`.
 pub(crate) fn can_write(directory: &Path) -> bool {
     let path = directory.join(format!(".writable-{}", std::process::id()));
-    let written = std::fs::write(&path, b"?").is_ok();
-    written && std::fs::remove_file(&path).is_ok()
+    let written = fs::write(&path, b"?").is_ok();
+    written && fs::remove_file(&path).is_ok()
+}
+
+/// A new file in the data folder, for its owner's eyes alone: the server's user, also where root runs the command.
+pub(crate) fn secret_file(folder: &Path, name: &str) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(name))?;
+    let owner = fs::metadata(folder)?;
+    if file.metadata()?.uid() != owner.uid() {
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(file)
 }
 
 /// Bytes that nobody can guess. A system that has none to give cannot run a server.
@@ -84,4 +97,21 @@ pub(crate) fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_the_folder_s_owner_s_whoever_has_made_it() {
+        let folder = tempfile::tempdir().unwrap();
+        // Root alone may give things away. Everybody else owns the folder.
+        let _ = std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534));
+        secret_file(folder.path(), "secret").unwrap();
+        let [file, owner] = ["secret", ""].map(|name| fs::metadata(folder.path().join(name)).unwrap());
+        assert_eq!((file.uid(), file.gid(), file.mode() & 0o777), (owner.uid(), owner.gid(), 0o600));
+        let again = secret_file(folder.path(), "secret").unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+    }
 }

@@ -111,6 +111,11 @@ impl Tls {
     }
 }
 
+/// Whether the files that are set can be used, for the self-check.
+pub(crate) fn look(config: &Config) -> Result<(), TlsError> {
+    paths(config)?.map_or(Ok(()), |paths| paths.read().map(drop))
+}
+
 /// The files that are set; `None`: ACME is.
 fn paths(config: &Config) -> Result<Option<Paths>, TlsError> {
     match (&config.tls.cert, &config.tls.key, config.tls.acme_domains.is_empty()) {

@@ -13,13 +13,19 @@ use wire::PeerId;
 #[derive(Args)]
 pub(crate) struct Place {
     /// The server.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "SWARMCAST_TRACKER")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080",
+        env = "SWARMCAST_TRACKER"
+    )]
     tracker: String,
     /// Your own authority's certificates, in PEM, if the server's is from none that browsers believe
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Your channel's key.
-    #[arg(long, value_name = "FILE", default_value = "channel.key")]
+    #[arg(long, global = true, value_name = "FILE", default_value = "channel.key")]
     key: PathBuf,
 }
 

@@ -2,7 +2,7 @@
 
 mod channel_commands;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write, stderr};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,7 +96,13 @@ const CLAIM_AGAIN: Duration = Duration::from_secs(2);
 #[tokio::main]
 async fn main() -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for those who look at them.
+    if stderr().is_terminal() {
+        log.init()
+    } else {
+        log.with_ansi(false).init()
+    }
     match Arguments::parse().command {
         Command::Keygen { key } => keygen(&key),
         Command::Live(live) => broadcast(*live).await,

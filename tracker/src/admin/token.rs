@@ -1,8 +1,7 @@
 //! The operator's token: shown once, kept as a hash in `DATA/admin-token`, replaced by `admin new-token`.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -12,6 +11,9 @@ use crate::seeing::Token;
 
 /// In the data folder.
 const FILE: &str = "admin-token";
+
+/// What takes its place.
+const NEW_FILE: &str = "admin-token.new";
 
 /// Random bytes of a token: 160 bits cannot be guessed.
 const BYTES: usize = 20;
@@ -23,9 +25,9 @@ impl AdminToken {
     /// Replaces the token of the server that keeps its data in `data`. Who is logged in has to log in again.
     pub fn replace(data: &Path) -> io::Result<AdminToken> {
         let secret = HEXLOWER.encode(&machine::random::<BYTES>());
-        let (path, new) = (data.join(FILE), data.join(format!("{FILE}.new")));
+        let (path, new) = (data.join(FILE), data.join(NEW_FILE));
         let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut file = machine::secret_file(data, NEW_FILE)?;
         writeln!(file, "{}", HEXLOWER.encode(Token::new(&secret).hash()))?;
         file.sync_all()?;
         fs::rename(&new, &path)?;

@@ -13,6 +13,7 @@ use super::Finding;
 use crate::config::{Config, Limits};
 use crate::machine;
 use crate::store::DATABASE;
+use crate::tls;
 
 /// Open files beside connections: the database, the log, channels' own sockets. 1,000: many times over.
 const FILES_BESIDE: u64 = 1_000;
@@ -32,8 +33,8 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         [open_files(&config.limits), folder(&config.data)].into_iter().flatten().collect();
     let secrets = [Some(config.data.join(DATABASE)), config.tls.key.clone()];
     findings.extend(secrets.iter().flatten().filter_map(|path| read_by_others(path)));
-    if let Some(path) = &config.tls.cert {
-        findings.push(certificate(path, machine::unix_ms() as i64 / 1_000));
+    if config.tls.is_on() {
+        findings.extend(tls(config));
     }
     if !config.tls.acme_domains.is_empty() && config.listen.port() != 443 {
         findings.push(Finding::warning(format!(
@@ -82,6 +83,13 @@ fn read_by_others(path: &Path) -> Option<Finding> {
             "everybody on this machine can read {path}, which holds secrets: chmod o-r {path}"
         ))
     })
+}
+
+fn tls(config: &Config) -> Option<Finding> {
+    match tls::look(config) {
+        Err(error) => Some(Finding::fault(error.to_string())),
+        Ok(()) => config.tls.cert.as_ref().map(|path| certificate(path, machine::unix_ms() as i64 / 1_000)),
+    }
 }
 
 fn certificate(path: &Path, now_s: i64) -> Finding {

@@ -26,7 +26,7 @@ enum Found {
     Open,
     /// Nothing came.
     Unreached,
-    /// Another server, or ours, has the port, and says nothing that could be checked.
+    /// Another program, or the server itself, has the port, and says nothing that could be checked.
     Taken,
 }
 
@@ -56,6 +56,8 @@ pub(super) async fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
         for via in reached_by(address, &elsewhere) {
             let found = match &bound {
                 Ok(socket) => knock_udp(socket, via).await.unwrap_or(Found::Unreached),
+                // The server that runs answers for itself.
+                Err(_) if setting == "udp" => ask(via).await.unwrap_or(Found::Unreached),
                 Err(_) => Found::Taken,
             };
             findings.extend(finding("UDP", via, what, found));
@@ -76,8 +78,8 @@ fn cannot_bind(setting: &str, address: SocketAddr, error: Option<&io::Error>) ->
         ErrorKind::AddrInUse => Finding::note(format!(
             "`{setting}`: {address} is in use. By the server if it runs; otherwise choose another port"
         )),
-        ErrorKind::PermissionDenied => Finding::fault(format!(
-            "`{setting}`: this user may not listen on {address}. Ports below 1024 need CAP_NET_BIND_SERVICE, which the \
+        ErrorKind::PermissionDenied => Finding::warning(format!(
+            "`{setting}`: by hand this user may not listen on {address}. Ports below 1024 need CAP_NET_BIND_SERVICE, which the \
              systemd unit gives"
         )),
         _ => Finding::fault(format!("`{setting}`: cannot listen on {address}: {error}")),
@@ -115,9 +117,7 @@ async fn knock_tcp(listener: Option<&TcpListener>, via: SocketAddr) -> Found {
 
 /// Sends what nobody can guess to `via`, and waits for it at the socket.
 async fn knock_udp(socket: &UdpSocket, via: SocketAddr) -> io::Result<Found> {
-    let from: SocketAddr =
-        if via.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let sender = UdpSocket::bind(from).await?;
+    let sender = UdpSocket::bind(anywhere(via)).await?;
     let token: [u8; 16] = machine::random();
     for _ in 0..DATAGRAMS {
         // A refusal of the last one is told at the next: it is the same as silence.
@@ -138,8 +138,33 @@ async fn knock_udp(socket: &UdpSocket, via: SocketAddr) -> io::Result<Found> {
     Ok(Found::Unreached)
 }
 
+/// Asks a STUN server for this machine's address (RFC 8489), by `via`.
+async fn ask(via: SocketAddr) -> io::Result<Found> {
+    let socket = UdpSocket::bind(anywhere(via)).await?;
+    let transaction: [u8; 12] = machine::random();
+    let question = [&[0x00, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &transaction].concat();
+    for _ in 0..DATAGRAMS {
+        let _ = socket.send_to(&question, via).await;
+        let mut answer = [0; 128];
+        if let Ok(Ok(length)) = timeout(PATIENCE / DATAGRAMS, socket.recv(&mut answer)).await
+            && answer[..length].starts_with(&[0x01, 0x01])
+            && answer[8..20] == transaction
+        {
+            return Ok(Found::Open);
+        }
+    }
+    Ok(Found::Unreached)
+}
+
+/// Any port of the same family.
+fn anywhere(via: SocketAddr) -> SocketAddr {
+    if via.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() }
+}
+
 #[cfg(test)]
 mod tests {
+    use peer::transport::{StunConfig, StunServer};
+
     use super::*;
     use crate::check::Weight;
 
@@ -166,6 +191,20 @@ mod tests {
         let via = |bound: SocketAddr| SocketAddr::new("127.0.0.9".parse().unwrap(), bound.port());
         assert_eq!(knock_tcp(Some(&listener), via(listener.local_addr().unwrap())).await, Found::Unreached);
         assert_eq!(knock_udp(&socket, via(socket.local_addr().unwrap())).await.unwrap(), Found::Unreached);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_runs_answers_for_its_own_stun_port() {
+        let server = StunServer::bind(StunConfig::new("0.0.0.0:0".parse().unwrap())).await.unwrap();
+        let mute = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        for (bound, said) in
+            [(server.local_addr(), "leads here"), (mute.local_addr().unwrap(), "does not lead here")]
+        {
+            let mut config = config("127.0.0.9");
+            config.udp = Some(bound);
+            let found = findings(&config, &[]).await;
+            assert!(found.iter().any(|finding| finding.text.contains(said)), "{found:?}");
+        }
     }
 
     #[tokio::test]

@@ -35,8 +35,7 @@ pub(crate) struct Relay {
 }
 
 pub(super) fn run(relay: &Relay) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    super::log().init();
     let config = OutpostConfig {
         of: relay.of.clone(),
         authorities: match &relay.ca {

@@ -26,11 +26,9 @@ pub(crate) struct Serve {
 }
 
 pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.seeing.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => super::log().init(),
+        LogFormat::Json => super::log().json().flatten_event(true).init(),
     }
     for doubt in loaded.doubtful_variables() {
         tracing::warn!("{doubt}");

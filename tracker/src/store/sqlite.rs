@@ -6,7 +6,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::error::StoreError;
 use super::import;
 use super::records::Records;
+use crate::machine;
 
 /// The database within the data directory.
 pub(crate) const DATABASE: &str = "swarmcast.db";
@@ -48,7 +49,7 @@ impl Database {
         let files = |source| StoreError::Files { path: data.to_owned(), source };
         std::fs::create_dir_all(data).map_err(files)?;
         let path = data.join(DATABASE);
-        keep_private(&path).map_err(|source| StoreError::Files { path: path.clone(), source })?;
+        keep_private(data).map_err(|source| StoreError::Files { path: path.clone(), source })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -111,8 +112,8 @@ impl Database {
 }
 
 /// Makes the file before SQLite does, which would let others read it. Its journal gets the same mode.
-fn keep_private(path: &PathBuf) -> io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+fn keep_private(data: &Path) -> io::Result<()> {
+    match machine::secret_file(data, DATABASE) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
