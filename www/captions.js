@@ -39,9 +39,10 @@ export class Captions {
   /** Shows the first, then the next if there are several, then none. */
   next() {
     const there = this.#services.map(({ track }) => track).filter(Boolean);
-    const at = there.findIndex(({ mode }) => mode === 'showing');
-    there.forEach((track, index) => (track.mode = index === at + 1 ? 'showing' : 'hidden'));
-    this.#wanted = at + 1 < there.length;
+    if (!there.length) return;
+    const next = there[there.findIndex(({ mode }) => mode === 'showing') + 1];
+    for (const track of there) track.mode = track === next ? 'showing' : 'hidden';
+    this.#wanted = next?.label ?? '';
     remember(this.#wanted);
   }
 
@@ -60,8 +61,10 @@ export class Captions {
 
   #track(name) {
     const track = [...this.#video.textTracks].find(({ label }) => label === name) ?? this.#video.addTextTrack('captions', name);
-    const shown = this.#services.some((service) => service.track?.mode === 'showing');
-    track.mode = this.#wanted && !shown ? 'showing' : 'hidden';
+    const shown = this.#services.find((service) => service.track?.mode === 'showing')?.track;
+    const isBest = name === this.#wanted || (this.#wanted && !shown);
+    if (isBest && shown) shown.mode = 'hidden';
+    track.mode = isBest ? 'showing' : 'hidden';
     return track;
   }
 
@@ -118,18 +121,18 @@ function escaped(text) {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
-/** Whether this viewer has last wanted to see them. */
+/** The service that this viewer has last wanted to see, or none. */
 function remembered() {
   try {
-    return localStorage.getItem(WANTED) === 'on';
+    return localStorage.getItem(WANTED) ?? '';
   } catch {
-    return false;
+    return '';
   }
 }
 
 function remember(wanted) {
   try {
-    localStorage.setItem(WANTED, wanted ? 'on' : 'off');
+    localStorage.setItem(WANTED, wanted);
   } catch {
     // Without storage it holds for this page.
   }

@@ -74,6 +74,8 @@ inFirefox('an element and a frame on another site play in Firefox', async (world
       <script type="module">
         import { SwarmcastFrame } from '${world.url}/assets/npm/frame.js';
         window.player = new SwarmcastFrame(document.querySelector('iframe'));
+        window.heard = [];
+        for (const event of ['live', 'offline']) window.player.addEventListener(event, () => window.heard.push(event));
       </script>`,
   });
   const element = await opens('Chloe, with an element', `${origin}/element`);
@@ -87,4 +89,8 @@ inFirefox('an element and a frame on another site play in Firefox', async (world
   await frame.until('has a picture', 10, async () => (await stats()).first_frame_ms !== null);
   await frame.page.evaluate(() => window.player.pause());
   assert.equal((await stats()).state !== 'failed', true);
+
+  world.encoder.mayEnd();
+  await world.uploader.kill('SIGINT');
+  await frame.until('hears of the start and of the end', 20, () => frame.page.evaluate(() => window.heard.join() === 'live,offline'));
 });
