@@ -117,11 +117,11 @@ bench-tracker: $(AQUATIC) ## the tracker and aquatic_ws under the same load, in 
 deb: build $(CARGO_DEB) ## a Debian package of both programs with the service, into target/debian
 	rm -rf target/release/package && mkdir -p target/release/package/bash target/release/package/zsh target/release/package/fish
 	for program in swarmcast-tracker swarmcast-uploader; do \
-	  target/release/$$program man >target/release/package/$$program.1 && \
+	  target/release/$$program man --into target/release/package && \
 	  target/release/$$program completions bash >target/release/package/bash/$$program && \
 	  target/release/$$program completions zsh >target/release/package/zsh/_$$program && \
 	  target/release/$$program completions fish >target/release/package/fish/$$program.fish || exit 1; done
-	$(CARGO_DEB) --package tracker --no-build
+	$(CARGO_DEB) --package tracker --no-build --strip
 
 clean: ## remove what was built and downloaded
 	cargo clean

@@ -1,4 +1,5 @@
-// The tracker is killed, and its relay with it: those who watch go on watching, and when it is back, others can come.
+// The tracker is killed, and its relay with it: those who watch go on watching, and when it is back, others can come. When it is
+// ended in order, all come back by themselves.
 
 import assert from 'node:assert/strict';
 import { onLan } from './lib/network.mjs';
@@ -29,6 +30,11 @@ scenario('the tracker is killed and restarted under a running broadcast', async 
   assert.ok(joinedMs <= 5_000, `the newcomer waited ${joinedMs} ms`);
   await newcomer.sees('a moving picture');
   await watch(5);
+
+  assert.equal((await world.tracker.kill('SIGTERM')).code, 0);
+  await world.startTracker();
+  await world.until('all are back', 10, async () => (await world.channels())[0]?.viewers === viewers.length + 1);
+  await watch(3);
 
   await noneStalled(world);
   for (const viewer of viewers) {

@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Print completions for a shell
     Completions(manual::Completions),
     /// Print the manual page, for man(1)
-    Man,
+    Man(manual::Man),
 }
 
 /// Does what was asked for, with the settings that were loaded.
@@ -66,7 +66,7 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
             manual::completions(wanted);
             Ok(())
         }
-        Command::Man => manual::page(),
+        Command::Man(wanted) => manual::page(wanted),
     }
 }
 

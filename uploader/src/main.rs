@@ -48,7 +48,11 @@ enum Command {
         shell: clap_complete::Shell,
     },
     /// Print the manual page, for man(1).
-    Man,
+    Man {
+        /// Write it, and a page of each command, to files in this folder.
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -116,7 +120,8 @@ async fn main() -> Result<()> {
             );
             Ok(())
         }
-        Command::Man => {
+        Command::Man { into: Some(folder) } => Ok(clap_mangen::generate_to(Arguments::command(), folder)?),
+        Command::Man { into: None } => {
             Ok(clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout().lock())?)
         }
     }

@@ -95,8 +95,14 @@ impl Participant {
             }
             FromTracker::Refused { code, message } => {
                 self.refusal = Some(message.clone());
-                self.session
-                    .refused(matches!(code, Refusal::EmbedRefused | Refusal::TokenRefused | Refusal::Banned));
+                match code {
+                    // Most often to be started again at once, while what is buffered lasts.
+                    Refusal::ShuttingDown => {}
+                    Refusal::EmbedRefused | Refusal::TokenRefused | Refusal::Banned => {
+                        self.session.refused(true)
+                    }
+                    _ => self.session.refused(false),
+                }
             }
             _ => {}
         }

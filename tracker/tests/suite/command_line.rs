@@ -125,6 +125,39 @@ fn what_is_wrong_is_said_with_a_way_out() {
     }
 }
 
+#[test]
+fn a_check_says_what_will_not_work_and_ends_so() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let sound = ["check", "--data", path, "--listen", "127.0.0.1:0", "--rtmp", "off", "--udp", "off"];
+    let said = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
+    let fine = run(&sound);
+    assert!(fine.status.success() && said(&fine).ends_with("nothing stands against a start\n"), "{fine:?}");
+    let faulty = run(&[&sound[..], &["--tls-cert", "/nowhere", "--tls-key", "/nowhere"]].concat());
+    assert_eq!(faulty.status.code(), Some(1));
+    assert!(said(&faulty).contains("fault: tls_cert: cannot use /nowhere"), "{faulty:?}");
+}
+
+#[test]
+fn every_command_that_a_manual_page_names_has_a_page_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(run(&["man", "--into", folder.path().to_str().unwrap()]).status.success());
+    let mut named = vec!["swarmcast-tracker".to_owned()];
+    let mut pages = 0;
+    while let Some(name) = named.pop() {
+        let page =
+            std::fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap().replace("\\-", "-");
+        named.extend(
+            page.lines()
+                .filter_map(|line| line.strip_suffix("(1)"))
+                .filter(|name| !name.contains(' '))
+                .map(str::to_owned),
+        );
+        pages += 1;
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), pages);
+}
+
 #[tokio::test]
 async fn a_signal_ends_the_program_in_order() {
     let data = tempfile::tempdir().unwrap();
