@@ -14,10 +14,10 @@ const plays = ({ state, first_frame_ms: firstFrameMs }) => state === 'live' && f
 
 /** The event that lies between two sets of figures, or null. */
 export function eventBetween(before, now) {
+  // An end often comes together with the stall that it makes.
+  if (FAULTS.has(now.state)) return now.state === before.state ? null : 'error';
+  if (isOffAir(now)) return isOffAir(before) ? null : 'offline';
   const stalled = now.stalls.at(-1)?.at_s ?? 0;
   if (stalled > (before.stalls.at(-1)?.at_s ?? 0)) return 'stall';
-  if (plays(now)) return plays(before) ? null : 'live';
-  if (now.state === before.state) return null;
-  if (FAULTS.has(now.state)) return 'error';
-  return isOffAir(now) && !isOffAir(before) ? 'offline' : null;
+  return plays(now) && !plays(before) ? 'live' : null;
 }

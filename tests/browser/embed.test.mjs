@@ -114,6 +114,12 @@ scenario('an element on another site plays, is steered, says what happens, and p
   await world.uploader.kill('SIGTERM');
   await world.encoder.kill();
   await visitor.until('hears of the end', 20, async () => (await heard(visitor.page)).some(([event]) => event === 'offline'));
+  const told = await neighbor.page.evaluate(async () => {
+    const { eventBetween } = await import('/assets/player-events.js');
+    const live = { state: 'live', first_frame_ms: 500, stalls: [] };
+    return eventBetween(live, { ...live, state: 'ended', stalls: [{ at_s: 5 }] });
+  });
+  assert.equal(told, 'offline', 'also where a stall comes in the same moment');
 });
 
 scenario('a loader with other bytes than the snippet says is not run', async (world) => {
