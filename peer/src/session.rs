@@ -28,7 +28,7 @@ const LASTED: Duration = Duration::from_secs(5);
 /// For one attempt, TCP and WebSocket handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The tracker pings every 30 s; silence for twice that and some is a dead session.
+/// The tracker pings every 50 s; silence for half as long again is a dead session.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
 
 /// Messages read and not yet handled.

@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
+use crate::answering::Answering;
 use crate::cards::FORWARDED_PROTO;
 use crate::config::{Config, Limits};
 use crate::http::PeerAddress;
@@ -66,7 +67,6 @@ impl Gate {
     ) {
         let config = shell.config();
         let limits = &config.limits;
-        tune(&stream, limits);
         let metrics = Arc::clone(&shell.metrics);
         match self.clone() {
             Gate::Plain(router) => {
@@ -101,12 +101,13 @@ fn refusal(ended: hyper::Result<()>, served: bool) -> Option<Reason> {
 }
 
 /// Pieces leave at once, few wait in the kernel, where stale ones cannot be dropped, and who takes nothing for long is
-/// gone. Best effort: a system that refuses serves all the same.
-fn tune(stream: &TcpStream, limits: &Limits) {
-    let _ = stream.set_nodelay(true);
+/// gone. What a listening socket is told holds for whom it accepts. Best effort: a system that refuses serves all the
+/// same.
+pub(crate) fn tune<'a>(socket: impl Into<SockRef<'a>>, limits: &Limits) {
+    let socket = socket.into();
+    let _ = socket.set_tcp_nodelay(true);
     #[cfg(target_os = "linux")]
     {
-        let socket = SockRef::from(stream);
         let _ = socket.set_tcp_notsent_lowat(limits.unsent_bytes_max);
         let _ = socket.set_tcp_user_timeout(Some(limits.dead_after));
     }
@@ -128,7 +129,7 @@ async fn plain(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Answering::new(stream)), service)
         .with_upgrades();
     refusal(connection.await, served.load(Ordering::Relaxed))
 }
@@ -160,7 +161,7 @@ impl Visit {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Answering::new(stream)), service)
             .with_upgrades();
         refusal(connection.await, served.load(Ordering::Relaxed))
     }

@@ -78,8 +78,7 @@ pub(crate) fn router(shell: Arc<Shell>, assets: Assets) -> Router {
         .merge(api::router(site.clone()))
         .with_state(site)
         .merge(admin::routes().with_state(Arc::clone(&shell)))
-        .layer(axum::middleware::map_response(secure))
-        .layer(axum::middleware::map_response_with_state(Arc::clone(&shell.metrics), count_refusal))
+        .layer(axum::middleware::map_response_with_state(Arc::clone(&shell.metrics), finish))
 }
 
 async fn index(State(site): State<Site>, request: HeaderMap) -> Response {
@@ -313,15 +312,15 @@ pub(crate) fn refuse(reason: Reason, status: StatusCode, words: &'static str) ->
     response
 }
 
-async fn count_refusal(State(metrics): State<Arc<Metrics>>, response: Response) -> Response {
+/// What all answers have in common: a refusal is counted, and browsers are told what a page may do.
+async fn finish(State(metrics): State<Arc<Metrics>>, mut response: Response) -> Response {
     let named = response.extensions().get::<Reason>().copied();
     if let Some(reason) = named.or_else(|| Reason::of_status(response.status())) {
         metrics.refused(Door::Http, reason);
     }
-    response
-}
-
-async fn secure(mut response: Response) -> Response {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return response;
+    }
     let headers: [(HeaderName, &'static str); 3] = [
         (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
         (REFERRER_POLICY, "no-referrer"),

@@ -11,6 +11,7 @@
 //! ```
 
 mod admin;
+mod answering;
 mod api;
 mod assets;
 mod bans;

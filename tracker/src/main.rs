@@ -8,6 +8,9 @@ use std::process::ExitCode;
 
 use command_line::Loaded;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match Loaded::from_arguments().and_then(commands::run) {
         Ok(()) => ExitCode::SUCCESS,

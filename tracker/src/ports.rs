@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::connection::Gate;
+use crate::connection::{self, Gate};
 use crate::server::ServerError;
 use crate::shell::Shell;
 use crate::tls::Tls;
@@ -84,8 +84,13 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
 
 /// Accepts for ever.
 async fn accept(listener: TcpListener, gate: Gate, shell: Arc<Shell>, connections: Arc<Semaphore>) {
+    let mut settings = shell.settings.clone();
+    settings.mark_changed();
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        if settings.has_changed().unwrap_or(false) {
+            connection::tune(&listener, &settings.borrow_and_update().limits);
+        }
         match listener.accept().await {
             Ok((stream, address)) => gate.enter(stream, address, &shell, permit),
             Err(error) => {

@@ -32,8 +32,8 @@ struct Arguments {
     /// Sessions that signal
     #[arg(long, default_value_t = 2_000)]
     signalling: usize,
-    /// Seconds of silence
-    #[arg(long, default_value_t = 40)]
+    /// Seconds of silence. 50: each viewer is pinged once
+    #[arg(long, default_value_t = 50)]
     idle_s: u64,
 }
 

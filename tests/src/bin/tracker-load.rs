@@ -38,8 +38,8 @@ struct Arguments {
     /// Joins a second, for `join`
     #[arg(long, value_name = "N", default_value_t = 1_000.0)]
     rate: f64,
-    /// Seconds of silence, for `idle`
-    #[arg(long, value_name = "S", default_value_t = 40)]
+    /// Seconds of silence, for `idle`. 50: each viewer is pinged once
+    #[arg(long, value_name = "S", default_value_t = 50)]
     idle_s: u64,
     /// Rounds of five offers from every viewer, for `relay`
     #[arg(long, value_name = "N", default_value_t = 10)]

@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at a port that nobody listens on yet.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Share of a core that a server at rest uses at most.
+const AT_REST: f64 = 0.02;
+
 /// Where `make bench-tracker` installs the other tracker.
 pub const AQUATIC: &str = "target/aquatic/bin/aquatic_ws";
 
@@ -89,6 +92,18 @@ impl Server {
     fn started(address: SocketAddr, child: Child, folder: TempDir) -> Result<Self> {
         let process = child.id().context("the program ended at once")?;
         Ok(Server { address, process, _program: Some((child, folder)) })
+    }
+
+    /// Waits until the server does next to nothing for `quiet`; not for ever.
+    pub async fn at_rest(&self, quiet: Duration) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let before_s = self.usage().cpu_s;
+            sleep(quiet).await;
+            if self.usage().cpu_s - before_s < AT_REST * quiet.as_secs_f64() {
+                break;
+            }
+        }
     }
 
     /// Used so far.

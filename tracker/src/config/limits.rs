@@ -67,11 +67,11 @@ pub struct Limits {
     /// 3 s: for longer nobody waits for a picture.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = values::duration, hide_short_help = true)]
     pub join_wait: Duration,
-    /// Time between pings. 30 s: home routers forget a silent TCP connection after a minute and more.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration, hide_short_help = true)]
+    /// Time between pings. 50 s: home routers and proxies forget a silent connection after a minute and more.
+    #[arg(long, value_name = "TIME", default_value = "50s", value_parser = values::duration, hide_short_help = true)]
     pub ping_every: Duration,
-    /// Silence after which a session counts as dead. 75 s: two unanswered pings.
-    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = values::duration, hide_short_help = true)]
+    /// Silence after which a session counts as dead. 125 s: two unanswered pings.
+    #[arg(long, value_name = "TIME", default_value = "125s", value_parser = values::duration, hide_short_help = true)]
     pub dead_after: Duration,
     /// Time between looks at the files of the certificate. 30 s: whoever renews it does so weeks ahead.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration, hide_short_help = true)]
