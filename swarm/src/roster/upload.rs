@@ -60,8 +60,7 @@ pub(super) struct Measured {
 
 impl Upload {
     /// Of one that nothing is known of.
-    pub(super) fn assumed(now: Timestamp, config: &RosterConfig, few: bool, stripes: u8) -> Self {
-        let upload_x = if few { config.assumed_upload_few_x } else { config.assumed_upload_x };
+    pub(super) fn assumed(now: Timestamp, upload_x: f32, stripes: u8) -> Self {
         let able = (upload_x * f32::from(stripes)) as usize;
         Upload { able, cap: usize::MAX, full_at: None, changed: now, busy: None }
     }
@@ -96,7 +95,10 @@ impl Upload {
             // What got through lately may be less than it carries: it is let go step by step.
             Some(FULL..) => self.is_full(now, carries.max(self.able - self.able.div_ceil(4))),
             _ if measured.load > self.able => self.able = measured.load,
-            Some(BUSY..) if settled && !measured.few => self.is_full(now, carries.max(1)),
+            // A guess that is too low now and then must not add up.
+            Some(BUSY..) if settled && !measured.few => {
+                self.is_full(now, carries.max(self.able.saturating_sub(1)).max(1));
+            }
             Some(..BUSY) if settled && measured.wanted => {
                 self.able = self.grown(now, carries);
                 self.changed = now;
