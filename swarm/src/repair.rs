@@ -44,7 +44,7 @@ pub(crate) struct RepairClock {
 /// Whom a missing piece may be asked of.
 pub(crate) struct Candidates<'a> {
     /// A neighbor known to hold it, other than the given one, with requests to spare beside those that are open.
-    pub(crate) holder: &'a dyn Fn(u32, Option<PeerId>, &Open) -> Option<PeerId>,
+    pub(crate) holder: &'a Holder<'a>,
     /// The relay, where it can be reached.
     pub(crate) relay: Option<PeerId>,
     /// How long after the first news of it a piece is given up by its stripe.
@@ -52,6 +52,9 @@ pub(crate) struct Candidates<'a> {
     /// Time left until the piece is needed on screen; `None`: unknown, so at once.
     pub(crate) time_left: &'a dyn Fn(u32) -> Option<Duration>,
 }
+
+/// Who holds a piece, other than the given peer; with the open requests.
+type Holder<'a> = dyn Fn(u32, Option<PeerId>, &Open) -> Option<PeerId> + 'a;
 
 /// How many requests are open to whom.
 type Open = Table<PeerId, usize>;
