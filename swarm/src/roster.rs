@@ -309,6 +309,7 @@ impl Roster {
             stripes: self.stripes,
             load: self.load(seat),
             wanted: self.is_more_wanted(),
+            in_need: self.is_in_need(),
             few: self.sharing < self.config.few,
         };
         let (config, bitrate_bps) = (self.config.clone(), self.bitrate_bps);
@@ -465,7 +466,12 @@ impl Roster {
 
     /// Whether those who cope are asked for more upload.
     fn is_more_wanted(&self) -> bool {
-        self.supply() < self.config.supply_wanted || self.without_relay && !self.unfed.is_empty()
+        self.supply() < self.config.supply_wanted || self.is_in_need()
+    }
+
+    /// Whether some lack a feed that the relay has no room for.
+    fn is_in_need(&self) -> bool {
+        self.without_relay && !self.unfed.is_empty()
     }
 
     /// Stripe feeds that can be given, for each one that is needed.
