@@ -3,32 +3,31 @@
 //! Who feeds whom is the [`Roster`]'s to decide, what the relay sends the [`Swarm`]'s. Reading sockets is the
 //! sessions' part. A task that fails takes its own sessions along and nobody else's.
 
+mod handle;
 mod programme;
 mod relaying;
 mod rules;
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use bytes::Bytes;
 use swarm::{
-    Config as SwarmConfig, Identity, Input, Output, Picture, Role, Roster, RosterConfig, RosterRole, Still,
-    Swarm, Timestamp,
+    Config as SwarmConfig, Identity, Input, Output, Role, Roster, RosterConfig, RosterRole, Swarm, Timestamp,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use wire::session::{FromPeer, FromTracker, Refusal, Report, Welcome};
 use wire::{ChannelId, Epoch, PeerId, PeerSecret};
 
 use crate::config::Limits;
-use crate::lately::End;
 use crate::ledger::Ledger;
 use crate::machine;
-use crate::members::{Member, Members, SessionId};
+use crate::members::{Member, Members};
 use crate::refusals::Reason;
 use crate::shell::Shell;
-use crate::stills::{LastStill, STILL_BYTES_MAX};
+use crate::stills::STILL_BYTES_MAX;
+pub(crate) use handle::{ChannelHandle, Status, ToChannel, Waiting};
 use programme::Programme;
 use relaying::{Place, Relaying};
 use rules::Permission;
@@ -41,119 +40,6 @@ const RESTARTING: &str = "The server is restarting; reconnect.";
 
 /// Messages that are handled before what follows from them is carried out. 64: some milliseconds' worth at most.
 const BATCH_MESSAGES: usize = 64;
-
-/// What sessions tell their channel.
-#[derive(Debug)]
-pub(crate) enum ToChannel {
-    /// A viewer comes.
-    Join {
-        peer: PeerId,
-        member: Member,
-        sharing: bool,
-        known: Report,
-        rules: Rules,
-        /// What lets it in again.
-        pass: Option<String>,
-        asked: Instant,
-    },
-    /// The broadcaster comes, with its key proven.
-    Announce { peer: PeerId, member: Member, name: String, epoch: Option<Epoch> },
-    /// A member said something.
-    Said { peer: PeerId, session: SessionId, message: FromPeer },
-    /// A member sent the relay a frame.
-    Frame { peer: PeerId, session: SessionId, bytes: Bytes },
-    /// A member's unsent frames have become fewer.
-    Drained { peer: PeerId, session: SessionId },
-    /// A session is over.
-    Left { peer: PeerId, session: SessionId },
-    /// The channel is not registered any more.
-    Removed,
-    /// The operator looks at the swarm.
-    Picture { peers_max: usize, answer: oneshot::Sender<Picture> },
-    /// Somebody wants to see what is on the air.
-    Still { answer: oneshot::Sender<Option<Still>> },
-    /// A peer has proven to be a relay elsewhere; it may be a member already.
-    Relay { peer: PeerId },
-    /// The bans have changed.
-    Bans,
-    /// The server is about to end.
-    ShutDown,
-}
-
-/// A message that waits for room in the inbox of a channel's task. Resolves to whether it was taken.
-pub(crate) type Waiting = Pin<Box<dyn Future<Output = bool> + Send>>;
-
-/// The way to a channel's task.
-#[derive(Debug, Clone)]
-pub(crate) struct ChannelHandle {
-    inbox: mpsc::Sender<ToChannel>,
-    status: Arc<Status>,
-}
-
-/// What everyone may know of a channel.
-#[derive(Debug, Default)]
-pub(crate) struct Status {
-    live: AtomicBool,
-    /// What is on the air can only be seen by who has the whole link.
-    private: AtomicBool,
-    viewers: AtomicU32,
-    /// For who looks for something to watch.
-    pub(crate) still: LastStill,
-}
-
-impl ChannelHandle {
-    /// Whether the task still takes messages.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.inbox.is_closed()
-    }
-
-    pub(crate) fn status(&self) -> &Status {
-        &self.status
-    }
-
-    /// Waits for room. `Err`: the task is gone.
-    pub(crate) async fn tell(&self, message: ToChannel) -> Result<(), mpsc::error::SendError<ToChannel>> {
-        self.inbox.send(message).await
-    }
-
-    /// As [`tell`](Self::tell), if that takes no waiting; else what waits, and resolves to whether the task has taken it.
-    pub(crate) fn tell_or_wait(&self, message: ToChannel) -> Option<Waiting> {
-        match self.inbox.try_send(message) {
-            Ok(()) => None,
-            Err(mpsc::error::TrySendError::Closed(_)) => Some(Box::pin(std::future::ready(false))),
-            Err(mpsc::error::TrySendError::Full(message)) => {
-                let inbox = self.inbox.clone();
-                // Boxed, so that no session keeps room for what happens seldom.
-                Some(Box::pin(async move { inbox.send(message).await.is_ok() }))
-            }
-        }
-    }
-
-    /// As [`tell`](Self::tell), from where nobody can wait.
-    pub(crate) fn tell_later(&self, message: ToChannel) {
-        if let Err(mpsc::error::TrySendError::Full(message)) = self.inbox.try_send(message) {
-            let inbox = self.inbox.clone();
-            // Outside of a runtime the task is gone, too.
-            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move { inbox.send(message).await });
-            }
-        }
-    }
-}
-
-impl Status {
-    pub(crate) fn is_live(&self) -> bool {
-        self.live.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_private(&self) -> bool {
-        self.private.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn viewers(&self) -> u32 {
-        self.viewers.load(Ordering::Relaxed)
-    }
-}
 
 /// One channel's state.
 pub(crate) struct ChannelTask {
@@ -513,58 +399,6 @@ impl ChannelTask {
         }
         self.idle_since = self.members.is_empty().then_some(now);
         Some(member)
-    }
-
-    /// Tells viewers of a broadcast that starts, and of a broadcaster that comes back as another peer.
-    fn go_live(&mut self, epoch: Epoch) {
-        let Some(source) = self.source else { return };
-        if self.live.replace((epoch, source)) != Some((epoch, source)) {
-            tracing::info!(channel = self.name, %epoch, "live");
-            self.shell.metrics.started.add_one();
-            for event in self.programme.live(epoch) {
-                self.shell.hooks.tell(self.channel, &self.name, event);
-            }
-            self.status.live.store(true, Ordering::Relaxed);
-            self.open_chat(epoch);
-            self.members.say_to_all_but(source, &FromTracker::Live { epoch, source: self.source });
-        }
-    }
-
-    fn go_offline(&mut self, ended: bool) {
-        if ended {
-            self.programme_over();
-        }
-        if let Some((_, source)) = self.live.take() {
-            if !ended {
-                self.programme.lost(self.shell.clock.now());
-            }
-            tracing::info!(channel = self.name, ended, "offline");
-            self.status.live.store(false, Ordering::Relaxed);
-            // Whether it was to be seen by everyone, its header says.
-            if self.relay.stream().is_some_and(|stream| !stream.private) {
-                let still = self.relay.still(STILL_BYTES_MAX);
-                self.shell.directory.lately.ended(End {
-                    channel: self.channel,
-                    at_ms: machine::unix_ms(),
-                    still,
-                });
-            }
-            self.members.say_to_all_but(source, &FromTracker::Offline { ended });
-        }
-    }
-
-    fn open_chat(&self, epoch: Epoch) {
-        let directory = &self.shell.directory;
-        if let Some(channel) = directory.at_hand(self.channel) {
-            directory.chats.begin(&channel, epoch, &self.shell.config().limits, self.shell.clock.now());
-        }
-    }
-
-    fn programme_over(&mut self) {
-        if let Some(event) = self.programme.over() {
-            self.shell.hooks.tell(self.channel, &self.name, event);
-            self.shell.directory.chats.over(self.channel);
-        }
     }
 
     fn deadline(&self) -> Timestamp {

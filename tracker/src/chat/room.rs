@@ -3,37 +3,26 @@
 //!
 //! Nothing outlives a broadcast: lines, names and bans go when the next one begins, and lines as soon as this one ends.
 
+mod moderating;
+mod pacing;
+mod rules;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use swarm::Timestamp;
 use wire::{ChannelId, Epoch};
 
-use super::message::{BanView, FromVisitor, Line, Objection, Open, Role, State, ToVisitor, Words, You};
+use super::message::{FromVisitor, Line, Objection, Open, Role, State, ToVisitor, Words, You};
 use super::words;
-use crate::store::Channel;
-use crate::store::settings::{CHAT_SLOW_S_MAX, Chat, ChatLinks, JoinPolicy};
+use pacing::{HOUSEHOLD_NAMES, Household, Pace};
+pub(crate) use rules::Rules;
 
 /// Speakers with a name. 4,096: about 1 MB; those who left are forgotten first.
 const SPEAKERS_MAX: usize = 4_096;
 
-/// Households whose pace is known. 4,096, as speakers.
-const HOUSEHOLDS_MAX: usize = 4_096;
-
-/// Bans of one broadcast; the oldest goes first. 1,024: more than moderators press in an evening.
-const BANS_MAX: usize = 1_024;
-
 /// Bytes of a sealed line: name and text of full length as JSON, nonce and tag, in base64url.
 const SEALED_BYTES_MAX: usize = 2_400;
-
-/// Lines of one speaker at once. 4: a thought in pieces.
-const LINES_AT_ONCE: u32 = 4;
-
-/// Lines of one household: two a second and 20 at once, for a class behind one address.
-const HOUSEHOLD_LINES: Pacing = Pacing { every: Duration::from_millis(500), at_once: 20 };
-
-/// Names taken by one household: one in five seconds, 30 at once, for the same class.
-const HOUSEHOLD_NAMES: Pacing = Pacing { every: Duration::from_secs(5), at_once: 30 };
 
 /// Names that sound as if somebody spoke for the server or the channel.
 const NAMES_OF_OFFICE: [&str; 8] =
@@ -70,41 +59,6 @@ pub(crate) struct Bounds {
     pub(crate) line_every: Duration,
 }
 
-/// What the channel's owner sets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rules {
-    channel: ChannelId,
-    off: bool,
-    links: bool,
-    slow_s: u32,
-    moderators: Vec<ChannelId>,
-    /// Looks of names that only the owner may have.
-    owners_names: [String; 2],
-}
-
-impl Rules {
-    pub(crate) fn of(channel: &Channel) -> Self {
-        let settings = &channel.settings;
-        Rules {
-            channel: channel.id,
-            // A chat asks nobody for a token: where watching takes one, there is none.
-            off: settings.chat == Chat::Off || settings.join == JoinPolicy::Token,
-            links: settings.chat_links == ChatLinks::On,
-            slow_s: settings.chat_slow_s.unwrap_or(0),
-            moderators: settings.chat_moderators.iter().filter_map(|key| key.parse().ok()).collect(),
-            owners_names: [&channel.name, &settings.title].map(|name| words::looks(name)),
-        }
-    }
-
-    fn role(&self, key: Option<ChannelId>) -> Role {
-        match key {
-            Some(key) if key == self.channel => Role::Owner,
-            Some(key) if self.moderators.contains(&key) => Role::Moderator,
-            _ => Role::Guest,
-        }
-    }
-}
-
 /// What to tell, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Output {
@@ -112,35 +66,6 @@ pub(crate) enum Output {
     All(ToVisitor),
     /// One of them.
     One(VisitId, ToVisitor),
-}
-
-/// How fast: one every so often on average, and so many at once.
-#[derive(Debug, Clone, Copy)]
-struct Pacing {
-    every: Duration,
-    at_once: u32,
-}
-
-/// When the next would be due if all came at the average pace.
-#[derive(Debug, Clone, Copy, Default)]
-struct Pace(Timestamp);
-
-impl Pace {
-    /// Takes one, or says how long to wait for it.
-    fn take(&mut self, now: Timestamp, pacing: Pacing) -> Result<(), Duration> {
-        let due = self.0.max(now);
-        let ahead = due.since(now);
-        let allowed = pacing.every * (pacing.at_once - 1);
-        if ahead > allowed {
-            return Err(ahead - allowed);
-        }
-        self.0 = due + pacing.every;
-        Ok(())
-    }
-
-    fn is_rested(self, now: Timestamp) -> bool {
-        self.0 <= now
-    }
 }
 
 #[derive(Debug)]
@@ -159,12 +84,6 @@ struct Speaker {
     lines: Pace,
     said_at: Option<Timestamp>,
     used_at: Timestamp,
-}
-
-#[derive(Debug, Default)]
-struct Household {
-    lines: Pace,
-    names: Pace,
 }
 
 #[derive(Debug)]
@@ -405,83 +324,6 @@ impl Room {
         Ok(())
     }
 
-    /// Holds a speaker, the household and everybody to their pace.
-    fn keep_pace(&mut self, now: Timestamp, visitor: Visitor, role: Role) -> Result<(), Refused> {
-        let slow = Duration::from_secs(self.slow_s.into());
-        let pacing = Pacing { every: self.bounds.line_every, at_once: LINES_AT_ONCE };
-        let speaker = self.speakers.get_mut(&visitor.speaker).ok_or((Objection::NoName, None))?;
-        let waited = speaker.said_at.map_or(slow, |said_at| now.since(said_at));
-        if role == Role::Guest && waited < slow {
-            return Err((Objection::Slow, Some(slow - waited)));
-        }
-        let mut own = speaker.lines;
-        own.take(now, pacing).map_err(|wait| (Objection::TooFast, Some(wait)))?;
-        if role == Role::Guest {
-            if let Some(household) = self.household(now, visitor) {
-                household
-                    .lines
-                    .take(now, HOUSEHOLD_LINES)
-                    .map_err(|wait| (Objection::TooFast, Some(wait)))?;
-            }
-            let rate = self.bounds.lines_per_second.max(1);
-            let pacing = Pacing { every: Duration::from_secs(1) / rate, at_once: rate };
-            self.pace.take(now, pacing).map_err(|wait| (Objection::Busy, Some(wait)))?;
-        }
-        if let Some(speaker) = self.speakers.get_mut(&visitor.speaker) {
-            (speaker.lines, speaker.said_at, speaker.used_at) = (own, Some(now), now);
-        }
-        Ok(())
-    }
-
-    fn delete(&mut self, visitor: Visitor, role: Role, id: u64) -> Result<(), Objection> {
-        let kept = self.lines.iter().find(|kept| kept.line.id == id).ok_or(Objection::Unknown)?;
-        if kept.visitor.speaker != visitor.speaker && role <= kept.line.role {
-            return Err(Objection::NotAllowed);
-        }
-        self.delete_lines(|kept| kept.line.id == id);
-        Ok(())
-    }
-
-    fn ban(&mut self, role: Role, id: u64) -> Result<(), Objection> {
-        let kept = self.lines.iter().find(|kept| kept.line.id == id).ok_or(Objection::Unknown)?;
-        let (name, visitor) = (kept.line.name.clone(), kept.visitor);
-        if role == Role::Guest || role <= kept.line.role.max(self.office(visitor.speaker)) {
-            return Err(Objection::NotAllowed);
-        }
-        if !self.is_banned(visitor) {
-            self.numbered += 1;
-            self.bans.push_back(Ban { number: self.numbered, name, visitor });
-        }
-        while self.bans.len() > BANS_MAX {
-            self.bans.pop_front();
-        }
-        self.delete_lines(|kept| kept.visitor.speaker == visitor.speaker && kept.line.role == Role::Guest);
-        self.tell_of_bans(visitor);
-        Ok(())
-    }
-
-    fn lift(&mut self, role: Role, number: u64) -> Result<(), Objection> {
-        if role == Role::Guest {
-            return Err(Objection::NotAllowed);
-        }
-        let at = self.bans.iter().position(|ban| ban.number == number).ok_or(Objection::Unknown)?;
-        if let Some(lifted) = self.bans.remove(at) {
-            self.tell_of_bans(lifted.visitor);
-        }
-        Ok(())
-    }
-
-    fn slow(&mut self, role: Role, seconds: u32) -> Result<(), Objection> {
-        if role == Role::Guest {
-            return Err(Objection::NotAllowed);
-        }
-        if seconds > CHAT_SLOW_S_MAX {
-            return Err(Objection::BadMessage);
-        }
-        self.change(|room| room.slow_s = seconds);
-        Ok(())
-    }
-
     fn check_open(&self, visitor: Visitor) -> Result<(), Refused> {
         if self.open() != Open::Yes {
             return Err((Objection::Closed, None));
@@ -566,18 +408,6 @@ impl Room {
         Some(released)
     }
 
-    fn household(&mut self, now: Timestamp, visitor: Visitor) -> Option<&mut Household> {
-        let id = visitor.household?;
-        if self.households.len() >= HOUSEHOLDS_MAX && !self.households.contains_key(&id) {
-            self.households
-                .retain(|_, household| !(household.lines.is_rested(now) && household.names.is_rested(now)));
-        }
-        if self.households.len() >= HOUSEHOLDS_MAX && !self.households.contains_key(&id) {
-            self.households.pop_first();
-        }
-        Some(self.households.entry(id).or_default())
-    }
-
     /// A connection's key has become something else here.
     fn take_office(&mut self, id: VisitId) {
         let Some(visit) = self.visits.get(&id) else { return };
@@ -589,28 +419,6 @@ impl Room {
         if role > Role::Guest {
             self.outputs.push_back(Output::One(id, self.bans()));
         }
-    }
-
-    fn delete_lines(&mut self, which: impl Fn(&Kept) -> bool) {
-        let ids: Vec<u64> = self.lines.iter().filter(|kept| which(kept)).map(|kept| kept.line.id).collect();
-        self.lines.retain(|kept| !which(kept));
-        if !ids.is_empty() {
-            self.outputs.push_back(Output::All(ToVisitor::Deleted { ids }));
-        }
-    }
-
-    /// Those whom a ban is about hear what holds for them, moderators hear of all bans.
-    fn tell_of_bans(&mut self, about: Visitor) {
-        self.tell_each(|visitor| visitor.is_like(about));
-        for (id, _) in self.visits.iter().filter(|(_, visit)| self.rules.role(visit.key) > Role::Guest) {
-            self.outputs.push_back(Output::One(*id, self.bans()));
-        }
-    }
-
-    fn bans(&self) -> ToVisitor {
-        let view =
-            |ban: &Ban| BanView { ban: ban.number, by: by(ban.visitor.speaker), name: ban.name.clone() };
-        ToVisitor::Bans { bans: self.bans.iter().map(view).collect() }
     }
 
     /// Tells these what holds for them.

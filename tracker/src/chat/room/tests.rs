@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use wire::Signer;
 
 use super::*;
-use crate::store::settings::ChannelSettings;
+use crate::store::Channel;
+use crate::store::settings::{ChannelSettings, Chat, ChatLinks, JoinPolicy};
 
 const ANNA: VisitId = VisitId(1);
 const BEN: VisitId = VisitId(2);
