@@ -50,8 +50,8 @@ const ABLE_MAX: usize = 65;
 
 const TICK: Duration = Duration::from_millis(500);
 
-/// A parent feeds within this time, from when it was named or last did: its link opens, and the former feed goes on
-/// until it brings something. One that a child has just left for its silence is tried once more before.
+/// A parent feeds within this time, from when its link was open or it last did: the former feed goes on until it brings
+/// something. One that a child has just left for its silence is tried once more before.
 const FEEDS_WITHIN: Duration = Duration::from_millis(6_500);
 
 /// Those who lack a parent are looked for this long after the last change: links open within it, or are given up, and
@@ -325,7 +325,8 @@ impl Roster {
             member.upload.learn(now, &config, measured);
         });
         self.received = self.received.plus(more);
-        self.replace_idle_parents(now, seat, &report.feeds, more.all() > 0 && unheard < FEEDS_WITHIN);
+        let flows = more.all() > 0 && unheard < FEEDS_WITHIN;
+        self.replace_idle_parents(now, seat, report, flows && self.sharing >= self.config.few);
         self.link_parents(seat);
         self.relieve(now, seat);
         self.trim_homes(now, seat);

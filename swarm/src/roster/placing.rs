@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use wire::session::Fault;
+use wire::session::{Fault, Report};
 use wire::{PeerId, StripeSet};
 
 use super::member::COMPLAINTS_KEPT;
@@ -198,21 +198,15 @@ impl Roster {
         able.min().map(|(.., peer)| peer)
     }
 
-    /// A parent that has not fed its child for [`FEEDS_WITHIN`], as the child's reports of its `feeds` show, is replaced. No
-    /// fault of its own is known: it may lack the stripe itself. Nor is it to blame while no media `flows`, or while the
-    /// child itself was silent.
-    pub(super) fn replace_idle_parents(
-        &mut self,
-        now: Timestamp,
-        seat: Seat,
-        feeds: &[Option<PeerId>],
-        flows: bool,
-    ) {
-        for (stripe, feed) in (0..self.stripes).zip(feeds) {
+    /// A linked parent that has not fed its child for [`FEEDS_WITHIN`], as the child's reports show, is replaced. No fault of
+    /// its own is known: it may lack the stripe itself. It is not `judged` while no media flows, or the child itself was
+    /// silent, or where there are few others: a busy machine takes its time.
+    pub(super) fn replace_idle_parents(&mut self, now: Timestamp, seat: Seat, report: &Report, judged: bool) {
+        for (stripe, feed) in (0..self.stripes).zip(&report.feeds) {
             let named = self.tree(stripe).parent(seat).and_then(|parent| self.peer(parent));
             let Some((named, member)) = named.zip(self.member_mut(seat)) else { continue };
             let served = &mut member.served[usize::from(stripe)];
-            if *feed == Some(named) || !flows {
+            if *feed == Some(named) || !judged || !report.links.contains(&named) {
                 *served = now;
             } else if now.since(*served) >= FEEDS_WITHIN {
                 let peer = member.peer;

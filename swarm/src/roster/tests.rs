@@ -150,7 +150,8 @@ fn a_parent_that_does_not_feed_is_replaced_while_media_flows() {
     let (viewer, idle) = (roster.peer(child).unwrap(), parent(&roster, child, 0).unwrap());
     let mut feeds: Vec<_> =
         (0..6).map(|stripe| roster.peer(parent(&roster, child, stripe).unwrap())).collect();
-    let served = Report { feeds: feeds.clone(), from_relay: 50_000, ..Report::default() };
+    let links = (1..=30).map(PeerId).chain([SOURCE]).collect();
+    let served = Report { feeds: feeds.clone(), links, from_relay: 50_000, ..Report::default() };
     feeds[0] = Some(PeerId::RELAY);
     let silent = Report { feeds, ..served.clone() };
     roster.report(at(60_000), viewer, &served);
