@@ -14,7 +14,6 @@ mod clock;
 mod engine;
 mod exchange;
 mod feeds;
-mod giving;
 mod io;
 mod neighbor;
 mod playout;

@@ -77,8 +77,7 @@ impl Roster {
                 && !tree.is_below(peer, seat)
         };
         let mut candidates: BTreeSet<Seat> = linked.filter(fit).collect();
-        let has_room = member.is_some_and(|member| member.link_count() < self.config.links);
-        if candidates.len() < self.config.backups && has_room {
+        if candidates.len() < self.config.backups {
             candidates.extend(others.filter(fit));
         }
         let mut backups: Vec<_> = candidates
