@@ -32,15 +32,15 @@ impl<S: AsyncWrite + Unpin> Answering<S> {
             }
             let of_held = written.min(self.held.len());
             self.held.drain(..of_held);
-            if self.held.is_empty() && (written > of_held || bytes.is_empty()) {
-                // The memory as well.
-                self.held = Vec::new();
-                return Poll::Ready(Ok(written - of_held));
+            if !self.held.is_empty() {
+                continue;
             }
-            if self.held.is_empty() {
-                self.held = Vec::new();
-                return Pin::new(&mut self.stream).poll_write(context, bytes);
-            }
+            // The memory as well.
+            self.held = Vec::new();
+            return match written - of_held {
+                0 if !bytes.is_empty() => Pin::new(&mut self.stream).poll_write(context, bytes),
+                of_bytes => Poll::Ready(Ok(of_bytes)),
+            };
         }
     }
 }
