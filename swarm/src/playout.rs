@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::Timestamp;
 
-/// Media before a gap with which a browser may stand still for good: a few frames, at ten a second.
+/// Media before a gap with which a browser may stand still for good: a few frames, at ten a second. A picture that stands
+/// still with more to come is a busy machine's, and goes on when the machine does.
 const STANDS_BEFORE_END_MS: i64 = 400;
 
 /// A playhead that is found further back than this was moved by the viewer: media elements only ever run forward.
@@ -33,7 +34,7 @@ pub struct PlayoutConfig {
     /// Media kept, counted back from the newest: a minute for those who want to look back, and what a browser removes
     /// beyond what it is asked to, up to the next keyframe.
     pub keep_ms: i64,
-    /// A picture that has not moved for this long, though it should, is a stall.
+    /// A picture that has not moved for this long, for want of media, is a stall.
     pub stall_after: Duration,
 }
 
@@ -69,6 +70,18 @@ pub struct View<'a> {
     pub hidden: bool,
 }
 
+impl View<'_> {
+    /// The range that is being played.
+    fn current(&self) -> Option<&(i64, i64)> {
+        self.buffered.iter().find(|&&(start, end)| start <= self.position_ms && self.position_ms < end)
+    }
+
+    /// Media to be played before the next gap.
+    fn ahead_ms(&self) -> i64 {
+        self.current().map_or(0, |range| range.1 - self.position_ms)
+    }
+}
+
 /// What to do with the media element.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Steer {
@@ -88,6 +101,7 @@ pub struct Playout {
     config: PlayoutConfig,
     /// Position last seen to change, and when.
     moved: Option<(i64, Timestamp)>,
+    stalled: bool,
     started: bool,
     place: Place,
     /// Behind the target, or ahead of it, by an error that is being worked off.
@@ -107,7 +121,7 @@ impl Playout {
     /// A playhead that has not started.
     pub fn new(config: PlayoutConfig) -> Self {
         let worked_off = Ordering::Equal;
-        Playout { config, moved: None, started: false, place: Place::Edge, worked_off }
+        Playout { config, moved: None, stalled: false, started: false, place: Place::Edge, worked_off }
     }
 
     /// Another timeline begins: the playhead starts anew.
@@ -160,16 +174,19 @@ impl Playout {
         }
     }
 
+    /// A stall begins for want of media, and lasts until the picture moves.
     fn stalled(&mut self, view: &View<'_>) -> bool {
         match self.moved {
             Some((position, since)) if position == view.position_ms && !view.paused => {
-                self.started && view.now.since(since) >= self.config.stall_after
+                let stands = view.now.since(since) >= self.config.stall_after;
+                self.stalled |= self.started && stands && view.ahead_ms() < STANDS_BEFORE_END_MS;
             }
             _ => {
                 self.moved = Some((view.position_ms, view.now));
-                false
+                self.stalled = false;
             }
         }
+        self.stalled
     }
 
     /// Where to jump, if a jump is called for: at the start, out of a gap, and when hopelessly late.
@@ -177,13 +194,12 @@ impl Playout {
         let target = view.live_ms - self.config.target_lag_ms;
         let playable = |&&(start, end): &&(i64, i64)| end - start >= self.config.start_ahead_ms;
         let newest = *view.buffered.iter().rev().find(playable)?;
-        let within = |&(start, end): &(i64, i64)| start <= view.position_ms && view.position_ms < end;
         let latest_start = newest.1 - self.config.start_ahead_ms;
         let best = target.clamp(newest.0, latest_start.max(newest.0));
         if !self.started {
             return Some(best);
         }
-        let current = view.buffered.iter().find(|range| within(range));
+        let current = view.current();
         // A decoder that reorders frames stands still before the last of them.
         let spent_ms = if stalled { STANDS_BEFORE_END_MS } else { 40 };
         let exhausted = current.is_none_or(|range| range.1 - view.position_ms < spent_ms);
@@ -299,6 +315,25 @@ mod tests {
         let buffered = [(0, 9_000), (9_500, 11_000)];
         assert_eq!(playout.steer(view(10_380, 8_870, &buffered)).seek_ms, None);
         assert_eq!(playout.steer(view(10_600, 8_870, &buffered)).seek_ms, Some(9_500));
+    }
+
+    #[test]
+    fn a_stall_begins_for_want_of_media_and_lasts_until_the_picture_moves() {
+        let mut playout = started(8_500, 10_000);
+        let stalled = [
+            (10_200, 8_500, 10_000),
+            (10_400, 8_500, 8_700),
+            (10_500, 8_500, 10_500),
+            (10_600, 8_520, 10_600),
+        ]
+        .map(|(now_ms, position_ms, end_ms)| {
+            playout.steer(view(now_ms, position_ms, &[(0, end_ms)])).stalled
+        });
+        assert_eq!(
+            stalled,
+            [false, true, true, false],
+            "a busy machine, no media, media again, the picture moves"
+        );
     }
 
     #[test]

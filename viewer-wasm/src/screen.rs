@@ -130,7 +130,8 @@ impl Screen {
         Look { position_ms, stalled: steer.stalled, remove_before_ms: steer.remove_before_ms }
     }
 
-    /// A stall begins when the playhead was last seen to move, and ends when it moves again by itself.
+    /// A stall begins when the playhead was last seen to move, and ends when it moves again by itself. A busy page sees that
+    /// late: what was played by then is not part of the stall.
     fn note_stall(&mut self, position_ms: i64, stalled: bool) {
         let now_ms = clock::now_ms();
         let moves = position_ms != self.moved.0;
@@ -139,7 +140,9 @@ impl Screen {
             self.standing_since_ms.get_or_insert(self.moved.1.max(first_frame_ms));
         } else if moves {
             if let Some(since_ms) = self.standing_since_ms.take() {
-                self.stalls.push(Stall { at_s: since_ms / 1000.0, duration_ms: now_ms - since_ms });
+                let played_ms = (position_ms - self.moved.0).max(0) as f64 / self.video.playback_rate();
+                let duration_ms = (now_ms - played_ms - since_ms).max(0.0);
+                self.stalls.push(Stall { at_s: since_ms / 1000.0, duration_ms });
             }
             let surplus = self.stalls.len().saturating_sub(STALLS_MAX);
             self.stalls.drain(..surplus);
