@@ -17,6 +17,7 @@ export function keepAwake(video, signal) {
   for (const kind of ['play', 'pause', 'emptied']) video.addEventListener(kind, update, { signal });
   document.addEventListener('visibilitychange', update, { signal });
   signal.addEventListener('abort', update);
+  update();
 }
 
 /** The device's media keys and its lock screen, for as long as `signal` lets them. */

@@ -29,14 +29,14 @@ export class Sources {
   inset = null;
   muted = false;
   #streams = { camera: null, screen: null, microphone: null };
-  #readers = [];
+  #readers = { camera: null, screen: null };
   #sound = null;
   #loudest = 0;
   #metronome = null;
   #canvas = null;
   #latest = { camera: null, screen: null };
   #shownAt = 0;
-  #clocks = { camera: new CaptureClock(), screen: new CaptureClock(), sound: new CaptureClock() };
+  #clocks = { camera: null, screen: null, sound: new CaptureClock() };
   #onPicture;
   #onSound;
   #onEnded;
@@ -50,21 +50,39 @@ export class Sources {
 
   /** Opens what is wanted anew: `picture` is camera, screen or both; throws what the browser says. */
   async open({ picture, camera, microphone, height, rate }) {
-    this.#stopPictures();
-    const wanted = { camera: picture !== 'screen', screen: picture !== 'camera' };
-    if (wanted.screen) {
+    for (const kind of ['camera', 'screen']) this.#stopPicture(kind);
+    if (picture !== 'camera') {
       this.#streams.screen = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: rate }, audio: true });
     }
-    if (wanted.camera) {
-      const chosen = camera ? { deviceId: { exact: camera } } : { facingMode: 'user' };
-      this.#streams.camera = await navigator.mediaDevices.getUserMedia({ video: { ...size(height, rate), ...chosen } });
-    }
+    if (picture !== 'screen') await this.#openCamera({ camera, height, rate });
     await this.listenTo(microphone);
     for (const kind of ['camera', 'screen']) this.#read(kind);
-    const { screen, camera: face } = this.#streams;
-    this.preview = new MediaStream((screen ?? face).getVideoTracks());
-    this.inset = screen && face ? new MediaStream(face.getVideoTracks()) : null;
+    this.#preview();
     this.#tick();
+  }
+
+  /** Another camera in place of the one that is open; a screen stays. */
+  async lookThrough({ camera, height, rate }) {
+    this.#stopPicture('camera'); // A phone opens one at a time.
+    await this.#openCamera({ camera, height, rate });
+    this.#read('camera');
+    this.#preview();
+  }
+
+  async #openCamera({ camera, height, rate }) {
+    const chosen = camera ? { deviceId: { exact: camera } } : { facingMode: 'user' };
+    this.#streams.camera = await navigator.mediaDevices.getUserMedia({ video: { ...size(height, rate), ...chosen } });
+  }
+
+  #preview() {
+    const { screen, camera } = this.#streams;
+    this.preview = new MediaStream((screen ?? camera).getVideoTracks());
+    this.inset = screen && camera ? new MediaStream(camera.getVideoTracks()) : null;
+  }
+
+  /** What the browser says of the camera that is open: its `deviceId`, and which way it faces. */
+  get camera() {
+    return this.#streams.camera?.getVideoTracks()[0].getSettings() ?? null;
   }
 
   /** Asks the camera for another size. A screen keeps its own, and needs not be chosen again: the encoder makes it smaller. */
@@ -93,22 +111,11 @@ export class Sources {
     return 10 * Math.log10(power);
   }
 
-  close() {
-    this.#stopPictures();
-    stop(this.#streams.microphone);
-    this.#sound?.context.close();
-    this.#metronome?.terminate();
-    this.#sound = this.#metronome = null;
-  }
-
-  #stopPictures() {
-    for (const end of this.#readers.splice(0)) end();
-    for (const kind of ['camera', 'screen']) {
-      stop(this.#streams[kind]);
-      this.#streams[kind] = null;
-      this.#latest[kind]?.close();
-      this.#latest[kind] = null;
-    }
+  #stopPicture(kind) {
+    this.#readers[kind]?.();
+    stop(this.#streams[kind]);
+    this.#latest[kind]?.close();
+    this.#readers[kind] = this.#streams[kind] = this.#latest[kind] = null;
   }
 
   #watch(stream, what) {
@@ -120,9 +127,10 @@ export class Sources {
     const stream = this.#streams[kind];
     if (!stream) return;
     this.#watch(stream, kind);
+    this.#clocks[kind] = new CaptureClock(); // Each device begins to count when it is opened.
     const [track] = stream.getVideoTracks();
     const take = (frame) => this.#take(kind, frame);
-    this.#readers.push('MediaStreamTrackProcessor' in window ? readTrack(track, take) : watchElement(track, take));
+    this.#readers[kind] = 'MediaStreamTrackProcessor' in window ? readTrack(track, take) : watchElement(track, take);
   }
 
   #take(kind, frame) {

@@ -3,6 +3,7 @@
 
 import init, { Broadcaster, channelOf } from './dist/studio.js';
 import { element, setText } from './elements.js';
+import { keepAwake } from './player-device.js';
 import { asksForInvite, claimIfFree } from './studio-account.js';
 import { bitrate, Encoder, missing, QUALITIES } from './studio-encoder.js';
 import { health } from './studio-health.js';
@@ -26,7 +27,8 @@ let seed = null;
 let sources = null;
 let uplink = null; // bits a second, once measured
 let measuring = null; // AbortController
-let broadcast = null; // { out, encoder, quality, began, seconds, before, loudest }
+let turning = null; // promise of another camera
+let broadcast = null; // { out, encoder, quality, began, seconds, before, loudest, awake }
 
 async function start() {
   const reason = missing();
@@ -34,6 +36,7 @@ async function start() {
   const byHand = QUALITIES.map((quality) => element('option', { value: quality.id }, inWords(quality)));
   at('quality').replaceChildren(element('option', { value: BY_LINE }, 'What my line carries'), ...byHand);
   recall();
+  document.querySelector('.choice').hidden = !navigator.mediaDevices.getDisplayMedia; // Phones show no screen.
   await init({ module_or_path: new URL('./dist/studio_bg.wasm', import.meta.url) });
   await useKey(await ownKey());
   sources = new Sources({
@@ -81,8 +84,32 @@ async function openSources() {
     at('blank').hidden = false;
     return say(refusal(error), 'trouble');
   }
+  await showSources();
+}
+
+/** Another camera, before the broadcast or in it. */
+async function lookThrough(camera) {
+  at('go').disabled = true;
+  const { height, rate } = broadcast?.quality ?? chosen();
+  try {
+    await sources.lookThrough({ camera, height, rate });
+  } catch (error) {
+    return say(refusal(error), 'trouble');
+  }
+  await showSources();
+}
+
+/** From the front to the back, and on a desk to the next one. */
+function turnCamera() {
+  const { options, selectedIndex } = at('camera');
+  at('camera').selectedIndex = (selectedIndex + 1) % options.length;
+  return lookThrough(at('camera').value);
+}
+
+async function showSources() {
   at('preview').srcObject = sources.preview;
-  at('preview').classList.toggle('mirrored', picture() === 'camera');
+  // As in a mirror, unless it looks away from who holds it.
+  at('preview').classList.toggle('mirrored', picture() === 'camera' && sources.camera.facingMode !== 'environment');
   at('inset').srcObject = sources.inset;
   at('inset').hidden = !sources.inset;
   await at('preview').play().catch(() => {});
@@ -94,7 +121,8 @@ async function openSources() {
 
 async function listDevices() {
   const { cameras, microphones } = await devices();
-  offer(at('camera'), cameras, sources.preview.getVideoTracks()[0]?.getSettings().deviceId);
+  offer(at('camera'), cameras, sources.camera?.deviceId);
+  at('turn').hidden = !sources.camera || cameras.length < 2;
   offer(at('microphone'), [...microphones, { id: 'none', label: 'No microphone' }]);
 }
 
@@ -135,7 +163,8 @@ async function goLive() {
   const encoder = new Encoder(quality, out, (text) => say(text, 'trouble'));
   const fragment = `key=${channelOf(seed)}${secret ? `&secret=${secret}` : ''}`;
   const link = new URL(`/watch/${name}#${fragment}`, location.href).href;
-  broadcast = { out, encoder, quality, began: performance.now(), seconds: [], before: null, loudest: -Infinity };
+  broadcast = { out, encoder, quality, began: performance.now(), seconds: [], before: null, loudest: -Infinity, awake: new AbortController() };
+  keepAwake(at('preview'), broadcast.awake.signal);
   remember();
   setText(at('title'), name);
   at('link').value = link;
@@ -211,8 +240,9 @@ function showLevel() {
 
 function endBroadcast() {
   if (!broadcast) return;
-  const { out, encoder } = broadcast;
+  const { out, encoder, awake } = broadcast;
   broadcast = null;
+  awake.abort();
   encoder.close();
   out.end();
   // What was said last is on its way when the page has been idle once.
@@ -278,6 +308,7 @@ const saying = (work) => async (event) => {
 at('setup').addEventListener('submit', saying((event) => (event.preventDefault(), goLive())));
 at('setup').addEventListener('change', saying(({ target }) => {
   if (target.id === 'microphone') return sources.listenTo(target.value === 'none' ? null : target.value);
+  if (target.id === 'camera' && sources.camera) return lookThrough(target.value);
   if (target.name === 'picture' || target.id === 'camera') return openSources();
   if (target.id !== 'quality') return;
   showLine();
@@ -295,11 +326,13 @@ at('mute').addEventListener('click', () => {
   at('mute').setAttribute('aria-pressed', String(sources.muted));
   setText(at('mute'), sources.muted ? 'Sound on' : 'Mute');
 });
+at('turn').addEventListener('click', saying(() => (turning ??= turnCamera().finally(() => (turning = null)))));
 at('stop').addEventListener('click', () => at('sure').showModal());
 at('sure').addEventListener('close', () => at('sure').returnValue === 'yes' && endBroadcast());
 addEventListener('beforeunload', (event) => broadcast && event.preventDefault());
 addEventListener('pagehide', () => endBroadcast());
 addEventListener('swarmcast-crashed', () => {
+  broadcast?.awake.abort();
   broadcast = null;
   say('The broadcast has crashed. Reload this page and go live again.', 'trouble');
 });

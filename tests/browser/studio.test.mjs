@@ -1,22 +1,25 @@
 // Going live from a browser: Chromium's fake camera, seen and heard by three others, and its fake screen; what happens on the page
-// when the server goes away, when the broadcast ends, and when the name is somebody else's; and what it makes of a slow line.
+// when the server goes away, when the broadcast ends, and when the name is somebody else's; from a phone, whose line is slow; and
+// what the page says where it cannot be done.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { onLan } from './lib/network.mjs';
 import { path } from './lib/paths.mjs';
 import { scenario } from './lib/world.mjs';
 
 await onLan();
 
-const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+const CAMERAS = ['--use-fake-device-for-media-stream=device-count=2', '--use-fake-ui-for-media-stream'];
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const PICTURES = path('target/browser-tests/pages');
 
-/** The studio's page in a browser that has a camera, and takes the server's address for a safe one. */
-async function studio(world, { uplinkBps, ...options } = {}) {
-  const browser = await world.browser('', [...CAMERA, `--unsafely-treat-insecure-origin-as-secure=${world.url}`]);
+/** The studio's page in a browser that has cameras, and takes the server's address for a safe one. */
+async function studio(world, { uplinkBps, script, ...options } = {}) {
+  const browser = await world.browser('', [...CAMERAS, `--unsafely-treat-insecure-origin-as-secure=${world.url}`]);
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const page = await context.newPage();
+  if (script) await page.addInitScript(script);
   const problems = [];
   page.on('pageerror', (error) => problems.push(error.stack ?? String(error)));
   page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
@@ -46,6 +49,27 @@ const moves = async (viewer) => {
   const { count } = await viewer.frames();
   await viewer.until('sees the picture move', 20, async () => (await viewer.frames()).count > count + 20);
 };
+
+/** What sets a phone apart, for Chromium on a desk: it shows no screen; and whether it stays awake is counted. */
+function asOnAPhone() {
+  delete MediaDevices.prototype.getDisplayMedia;
+  window.awake = 0;
+  const request = async () => (window.awake++, Object.assign(new EventTarget(), { release: async () => window.awake-- }));
+  Object.defineProperty(navigator, 'wakeLock', { value: { request } });
+}
+
+/** In the page: whatever can be pressed or filled in, and no finger gets at: beside the screen, covered, or too small. */
+function outOfReach() {
+  const all = [...(document.querySelector('dialog[open]') ?? document).querySelectorAll('a, button, input, select, summary')];
+  const isInReach = (each) => {
+    const target = each.closest('label') ?? each;
+    target.scrollIntoView({ block: 'center' });
+    const { left, right, top, bottom, width, height } = target.getBoundingClientRect();
+    const isHit = target.contains(document.elementFromPoint((left + right) / 2, (top + bottom) / 2));
+    return isHit && left >= 0 && right <= innerWidth && Math.min(width, height) >= 24;
+  };
+  return all.filter((each) => each.checkVisibility() && !isInReach(each)).map((each) => each.id || each.textContent);
+}
 
 /** Chromium's fake screen and camera both show a bright face on a darker ground: what is at the middle of each, and left of it. */
 function facesAndGrounds() {
@@ -118,9 +142,9 @@ scenario('a browser goes live with its camera, and three others see and hear it'
   assert.deepEqual(problems.filter((problem) => !/WebSocket|ERR_CONNECTION|404/.test(problem)), []);
 });
 
-scenario('a slow line is measured, a name that is somebody else’s is refused in words, and the next one works', async (world) => {
+scenario('a phone goes live on a slow line, by another name than somebody else’s, and turns its camera', async (world) => {
   await world.broadcast();
-  const { page } = await studio(world, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, uplinkBps: 4_100_000 });
+  const { page } = await studio(world, { ...PHONE, script: asOnAPhone, uplinkBps: 4_100_000 });
 
   // The line is measured, and decides until somebody else does.
   const line = page.locator('#uplink');
@@ -137,14 +161,44 @@ scenario('a slow line is measured, a name that is somebody else’s is refused i
   world.note(`told: ${await page.locator('#status').textContent()}`);
   await page.screenshot({ path: `${PICTURES}/studio-phone.png`, fullPage: true });
   assert.ok(await page.locator('#setup').isVisible());
+  assert.equal(await page.locator('.choice').isVisible(), false, 'there is no screen to choose');
+
+  // The key is saved as a file, which opens the channel again.
+  await page.locator('.key summary').tap();
+  assert.deepEqual(await page.evaluate(outOfReach), []);
+  const channel = await page.locator('#channel').innerText();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.locator('#export').tap()]);
+  const copy = { name: 'channel.key', mimeType: 'text/plain', buffer: readFileSync(await download.path()) };
+  page.once('dialog', (sure) => sure.accept());
+  await page.locator('#import').setInputFiles(copy);
+  await page.reload();
+  await world.until('the key is still there', 10, async () => (await page.locator('#channel').textContent()) === channel);
+
   const link = await goLive(page, 'another-name');
+  assert.ok(link.endsWith(`#key=${channel}`));
   const viewer = await watched(world, 'Anna', link);
   await viewer.firstFrame(20);
+  assert.deepEqual(await page.evaluate(outOfReach), []);
+  assert.equal(await page.evaluate(() => window.awake), 1, 'the phone stays awake');
+  const camera = () => page.evaluate(() => document.getElementById('preview').srcObject.getVideoTracks()[0].getSettings().deviceId);
+  const front = await camera();
+  await page.locator('#turn').tap();
+  await world.until('the other camera is on', 10, async () => (await camera()) !== front);
+  await moves(viewer);
+  await page.screenshot({ path: `${PICTURES}/studio-live-phone.png`, fullPage: true });
+  await page.locator('#stop').tap();
+  assert.deepEqual(await page.evaluate(outOfReach), []);
+  await page.locator('#sure button[value=yes]').tap();
+  await world.until('the phone may sleep', 5, () => page.evaluate(() => window.awake === 0));
 });
 
 scenario('a private broadcast of screen and camera opens with the whole link alone, and so does its chat', async (world) => {
   await world.startTracker();
-  const { page } = await studio(world);
+  // In VP9, as from a browser that does not encode H.264.
+  const { page } = await studio(world, { script: () => {
+    const { isConfigSupported } = VideoEncoder;
+    VideoEncoder.isConfigSupported = async (config) => (config.codec.startsWith('avc1') ? { supported: false } : isConfigSupported.call(VideoEncoder, config));
+  } });
   await page.locator('#go:enabled').waitFor({ timeout: 20_000 });
   await page.locator('input[name=picture][value=both]').check();
   await page.locator('#inset').waitFor();
@@ -154,6 +208,7 @@ scenario('a private broadcast of screen and camera opens with the whole link alo
   const friend = await watched(world, 'Anna', link);
   await friend.firstFrame(20);
   await friend.until('sees the screen, and the camera in its corner', 10, () => friend.page.evaluate(facesAndGrounds).then((seen) => seen === 'face ground face ground'));
+  assert.match((await friend.stats()).mime, /codecs="vp09[^"]*,opus"/);
   const stranger = await watched(world, 'Ben', link.split('&')[0]);
   await stranger.until('is told that it is encrypted', 10, async () => (await stranger.state()) === 'locked');
 
@@ -181,13 +236,19 @@ scenario('a private broadcast of screen and camera opens with the whole link alo
   assert.equal(await stranger.page.locator('.chat-line').count(), 0);
 });
 
-scenario('without a camera’s permission the page says what to do, as it does when a broadcast goes badly', async (world) => {
+scenario('where it cannot be done the page says why, as it does when a broadcast goes badly', async (world) => {
   await world.startTracker();
   const browser = await world.browser();
   const page = await browser.newPage();
   await page.goto(`${world.url}/studio`);
   await page.getByText('Browsers give cameras only to pages with https:').waitFor({ timeout: 10_000 });
   assert.ok(await page.locator('#go').isDisabled());
+  for (const [script, words] of [[() => delete window.VideoEncoder, 'encode video (WebCodecs)'], [() => delete window.AudioEncoder, 'encode sound (WebCodecs)']]) {
+    const { page: lacking } = await studio(world, { script });
+    await lacking.getByText(words).waitFor({ timeout: 10_000 });
+    assert.ok(await lacking.locator('#go').isDisabled());
+    await lacking.context().close();
+  }
 
   const told = (trouble) => page.evaluate(async (what) => {
     const { health } = await import('/assets/studio-health.js');
