@@ -51,7 +51,7 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 .begin svg { width: 36px; height: 36px; fill: currentColor; stroke: none; }
 [data-curtain="begin"] .begin { display: grid; }
 :is([data-state="offline"], [data-state="ended"]) .curtain { padding-bottom: 50px; gap: 8px; }
-.curtain > canvas { position: absolute; inset: 0; z-index: -1; width: 100%; height: 100%; object-fit: cover; transform: scale(1.04); filter: blur(5px) brightness(.45); }
+.curtain > canvas { position: absolute; inset: 0; z-index: -1; width: 100%; height: 100%; object-fit: cover; transform: scale(1.04); filter: blur(6px) brightness(.35); }
 .offair { display: grid; gap: 8px; justify-items: center; }
 @container (max-width: 600px) { :is([data-state="offline"], [data-state="ended"]) .curtain small { display: none; } }
 :host(:not([fill])) :is([data-state="offline"], [data-state="ended"]) .curtain small { display: none; }
@@ -141,7 +141,8 @@ tr:last-child td { border-bottom: 0; }
 :host([controls="off"]) .controls { display: none; }
 :host([fill]) { position: relative; height: 100%; }
 :host([fill]) .stage { height: 100%; aspect-ratio: auto; border-radius: var(--swarmcast-radius, 0); }
-:host([fill]) .notice { position: absolute; inset: 8px 8px auto; z-index: 1; margin: 0; }
+:host([fill]) .notice { position: absolute; inset: 8px 8px auto; z-index: 1; flex-wrap: wrap; justify-content: flex-end; margin: 0; }
+:host([fill]) .notice span { flex: 1 1 240px; }
 :host([fill]) .below { display: none; position: absolute; inset: auto 8px 58px; max-height: calc(100% - 66px); overflow: auto; padding: 0 14px; border-radius: 10px; background: var(--own-raised); }
 :host([fill]) .below:has(.panel-place:not([hidden])) { display: block; }
 :host([fill]) .panel { border: 0; padding: 4px 0 14px; margin: 0; }
@@ -151,12 +152,14 @@ dialog.share header { display: flex; align-items: center; justify-content: space
 dialog.share h2 { margin: 0; font-size: 20px; letter-spacing: -.01em; }
 dialog.share h3 { margin: 0 0 6px; font-size: 14px; }
 dialog.share header button { width: 36px; height: 36px; display: grid; place-items: center; border-radius: 8px; }
-dialog.share .columns { display: flex; flex-wrap: wrap; gap: 20px; }
+dialog.share .columns { display: flex; flex-wrap: wrap; justify-content: center; gap: 20px; }
 dialog.share canvas { width: 176px; height: 176px; image-rendering: pixelated; border-radius: 8px; flex: none; }
 dialog.share .fields { flex: 1 1 260px; min-width: 0; }
+dialog.share .when { display: inline-flex; align-items: center; gap: 8px; margin-top: 8px; font-size: 13px; }
+dialog.share .when input { margin: 0; width: 16px; height: 16px; }
 dialog.share .quiet { margin: 8px 0 16px; font-size: 13px; color: var(--own-quiet); }
 .field { display: flex; gap: 8px; align-items: flex-start; }
 .field input, .field textarea { flex: 1; min-width: 0; font: 13px/1.5 ui-monospace, monospace; color: inherit; background: none; border: 1px solid var(--own-line); border-radius: 7px; padding: 6px 9px; resize: none; }
-@media (max-width: 560px) { .row > button:not(.badge) { width: 38px; } .controls { padding: 26px 6px 4px; } .lag, .volume, [data-action="theatre"] { display: none !important; } .notice { margin: 0; border-width: 0 0 1px; border-radius: 0; } .under { padding: 12px 14px; }  .panel { margin: 0 14px 12px; padding: 14px; } }
+@media (max-width: 560px) { .row > button:not(.badge) { width: 38px; } .controls { padding: 26px 6px 4px; } .lag, .volume, [data-action="theatre"] { display: none !important; } :host(:not([fill])) .notice { margin: 0; border-width: 0 0 1px; border-radius: 0; } .under { padding: 12px 14px; }  .panel { margin: 0 14px 12px; padding: 14px; } }
 @media (prefers-reduced-motion: reduce) { *, *::after { transition: none !important; } .spinner { animation-duration: 4s; } }
 `;

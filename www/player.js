@@ -59,7 +59,7 @@ class SwarmcastPlayer extends HTMLElement {
       uploadCap: (cap) => this.#setUploadCap(cap),
       noticed: () => this.#noticed(),
       answer: (yes) => this.#choose(yes),
-      shared: () => ({ channel: this.getAttribute('channel'), server: this.#server(), secret: this.getAttribute('secret'), key: this.stats().channel ?? this.getAttribute('key') }),
+      shared: () => this.#shared(),
     });
   }
 
@@ -208,6 +208,15 @@ class SwarmcastPlayer extends HTMLElement {
   /** Where the server's pages are. */
   #pages() {
     return this.#server().replace(/^ws/, 'http');
+  }
+
+  /** What the share dialog passes on. */
+  #shared() {
+    const { channel, lag_s: lag } = this.stats();
+    return {
+      channel: this.getAttribute('channel'), server: this.#server(), secret: this.getAttribute('secret'), key: channel ?? this.getAttribute('key'),
+      shownMs: Date.now() - 1000 * (lag ?? 0),
+    };
   }
 
   async #play() {

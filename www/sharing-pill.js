@@ -19,25 +19,27 @@ export class SharingPill {
     const why = element('span', { className: 'why', id: 'why' }, this.whyText, this.capText);
     this.root = element('div', { className: 'sharing', part: 'sharing' }, this.switch, why);
     const noticed = element('button', { type: 'button', 'data-action': 'noticed' }, 'All right');
+    this.declines = element('button', { type: 'button', 'data-action': 'decline' }, 'Only watch');
     const sentence = 'While you watch, this page passes parts of the picture on to other viewers, who can see your network address; the Sharing switch turns that off.';
-    this.notice = element('p', { className: 'notice', part: 'notice', hidden: true, 'data-role': 'notice' }, element('span', {}, sentence), noticed);
-    const answer = (yes, words) => element('button', { type: 'button', 'data-action': yes ? 'agree' : 'decline' }, words);
-    const [agree, decline] = [answer(true, 'Share'), answer(false, 'Only watch')];
+    this.notice = element('p', { className: 'notice', part: 'notice', hidden: true, 'data-role': 'notice' }, element('span', {}, sentence), this.declines, noticed);
+    const decline = element('button', { type: 'button', 'data-action': 'decline' }, 'Only watch');
+    const agree = element('button', { type: 'button', 'data-action': 'agree' }, 'Share');
     const asked = 'May this page pass parts of the picture on to other viewers? They could see your network address. You watch either way.';
     this.question = element('p', { className: 'notice', part: 'notice', hidden: true, 'data-role': 'question' }, element('span', {}, asked), agree, decline);
     agree.onclick = () => onAnswer(true);
-    decline.onclick = () => onAnswer(false);
+    decline.onclick = this.declines.onclick = () => onAnswer(false);
     this.switch.onclick = onSharing;
     this.cap.onchange = () => onUploadCap(Number(this.cap.value));
     noticed.onclick = onNoticed;
   }
 
-  render({ stats, sharing, cap, noticed }) {
+  render({ stats, sharing, cap, noticed, fills }) {
     this.switch.setAttribute('aria-checked', String(sharing.on));
     this.switch.disabled = sharing.locked;
     setText(this.whyText, sharing.on ? account(stats) : `Nothing leaves this device: ${sharing.reason}.`);
     this.capText.hidden = !sharing.on;
     this.notice.hidden = !sharing.on || noticed;
+    this.declines.hidden = !fills; // The switch is not in sight there.
     this.question.hidden = !sharing.asks;
     if (this.cap.value !== String(cap)) this.#showCap(cap);
   }

@@ -1,7 +1,7 @@
 // The watch page: tells the player which channel, and the page what the player knows of it.
 // Address: /watch/NAME, with #key=CHANNEL-ID where the link itself says whose key must have signed the picture, and
-// &secret=KEY where it opens a private channel, and &token=JWT where the channel asks for one. What is behind # reaches no
-// server but in a session.
+// &secret=KEY where it opens a private channel, &token=JWT where the channel asks for one, and &at=UNIX-SECONDS where it says when it
+// was passed on. What is behind # reaches no server but in a session.
 
 import './player.js';
 
@@ -20,6 +20,16 @@ const openChat = () => import('./watch-chat.js').then(({ openChat: open }) => op
 const wantsChat = () => localStorage.getItem('swarmcast-chat') === 'open';
 chat.addEventListener('click', openChat, { once: true });
 player.addEventListener('swarmcast-live', () => wantsChat() && openChat(), { once: true });
+
+// A live picture has gone on since: who opens an old link reads how old it is.
+const at = Number(fragment.get('at'));
+if (at > 0) {
+  import('./ago.js').then(({ ago }) => {
+    const sent = document.getElementById('sent');
+    sent.textContent = `Passed on to you ${ago(Date.now() - 1000 * at)}`;
+    sent.hidden = false;
+  });
+}
 
 document.getElementById('name').textContent = name;
 document.title = `${name} · swarmcast`;

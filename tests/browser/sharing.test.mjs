@@ -41,9 +41,12 @@ scenario('a viewer reads what sharing is, what it did, and to how many', async (
   assert.equal(await ben.page.locator('[data-role="notice"]').isVisible(), false);
 
   // Where the owner has viewers asked, nothing is gathered before the answer, which is remembered.
-  const ask = [program('swarmcast-tracker'), 'channel', 'set', world.name, '--data', `${world.scratch}/tracker`, 'sharing=ask'];
-  assert.equal((await world.run('owner', ask).mayEnd().exit).code, 0);
-  await until('the server has noticed', 10, async () => (await world.get(`/api/v1/channels/${world.name}`)).settings.sharing === 'ask');
+  const ownerSets = async (sharing) => {
+    const set = [program('swarmcast-tracker'), 'channel', 'set', world.name, '--data', `${world.scratch}/tracker`, `sharing=${sharing}`];
+    assert.equal((await world.run('owner', set).mayEnd().exit).code, 0);
+    await until('the server has noticed', 10, async () => (await world.get(`/api/v1/channels/${world.name}`)).settings.sharing === sharing);
+  };
+  await ownerSets('ask');
   const carol = await world.viewer({ name: 'Carol, who is asked' });
   await carol.firstFrame();
   const question = carol.page.locator('[data-role="question"]');
@@ -56,6 +59,14 @@ scenario('a viewer reads what sharing is, what it did, and to how many', async (
   await carol.firstFrame();
   assert.equal(await question.isVisible(), false, 'it is asked once');
   await carol.until('is linked again', 20, async () => (await carol.network()).connections > 0);
+
+  // Where the owner wants none, nobody shares, whatever they said.
+  await ownerSets('off');
+  await carol.page.reload({ waitUntil: 'commit' });
+  await carol.firstFrame();
+  await until('Carol reads who wants that', 5, async () => /^Nothing leaves this device: the broadcaster wants no sharing/.test(await account(carol)));
+  assert.equal(await carol.page.locator('[data-action="sharing"]').isDisabled(), true);
+  assert.deepEqual(await carol.network(), { connections: 0, candidates: 0 });
 });
 
 scenario('the panel shows figures, charts and the swarm, and copies them', async (world) => {
@@ -86,7 +97,7 @@ scenario('the panel shows figures, charts and the swarm, and copies them', async
   await page.locator('[data-role="panel"]').waitFor({ state: 'hidden' });
 });
 
-scenario('a channel is passed on: its link with the key, its QR code, its code to embed', async (world) => {
+scenario('a channel is passed on: its link with the key and the time, its QR code, its code to embed', async (world) => {
   await world.broadcast();
   const viewer = await world.viewer();
   await viewer.firstFrame();
@@ -105,9 +116,14 @@ scenario('a channel is passed on: its link with the key, its QR code, its code t
   await page.getByRole('button', { name: 'Copy link' }).press('Enter');
   await page.getByText('Copied').waitFor({ timeout: 5_000 });
   assert.equal(await page.evaluate(() => window.copied), link);
+  await page.getByLabel(/^With the time, \d/).press('Space');
+  const timed = await page.locator('[data-role="link"]').inputValue();
+  const [, seconds] = /&at=(\d+)$/.exec(timed);
+  assert.ok(timed.startsWith(link) && Math.abs(Date.now() / 1000 - Number(seconds)) < 60, timed);
   await page.keyboard.press('Escape');
   await page.locator('dialog').waitFor({ state: 'hidden' });
 
-  const friend = await world.viewer({ name: 'a friend', watchPage: link.slice(world.url.length) });
+  const friend = await world.viewer({ name: 'a friend', watchPage: timed.replace(seconds, Number(seconds) - 3600).slice(world.url.length) });
   await friend.firstFrame();
+  await friend.page.getByText('Passed on to you 1 hour ago').waitFor({ timeout: 5_000 });
 });
