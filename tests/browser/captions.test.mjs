@@ -3,16 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
-import { captionedFilm, WORDS } from './lib/captioned.mjs';
+import { captionedEncoder, WORDS } from './lib/captioned.mjs';
 import { onLan } from './lib/network.mjs';
-import { ffmpegs, path } from './lib/paths.mjs';
+import { path } from './lib/paths.mjs';
 import { scenario } from './lib/world.mjs';
 
 await onLan();
 
 const PICTURES = path('target/browser-tests/pages');
-const ENCODING = ['-c:v', 'libx264', '-preset', 'superfast', '-bf', '2', '-rc-lookahead', '0', '-g', '25', '-b:v', '300k', '-a53cc', '1', '-c:a', 'aac'];
-
 /** Collects what is seen with each picture: its brightness, and the cue of the track that is shown, by the picture's own time. */
 function collect() {
   const video = window.underTest.video();
@@ -32,8 +30,7 @@ scenario('captions change with their picture, in the language chosen, and are re
   mkdirSync(PICTURES, { recursive: true });
   await world.startTracker();
   await world.startUploader();
-  world.run('encoder', [ffmpegs.debian, '-nostdin', '-v', 'warning', ...captionedFilm(world.scratch), '-re', '-f', 'lavfi', '-i', 'sine=r=48000',
-    ...ENCODING, '-f', 'flv', world.encoderAddress]);
+  captionedEncoder(world);
   await world.goesLive();
   const viewer = await world.viewer();
   await viewer.firstFrame();

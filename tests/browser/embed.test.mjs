@@ -3,9 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { freshPage } from './lib/browser.mjs';
 import { onLan } from './lib/network.mjs';
-import { program } from './lib/paths.mjs';
+import { path, program } from './lib/paths.mjs';
 import { documentedPolicy, openSite } from './lib/site.mjs';
 import { Viewer } from './lib/viewer.mjs';
 import { scenario } from './lib/world.mjs';
@@ -13,6 +14,7 @@ import { scenario } from './lib/world.mjs';
 await onLan();
 
 const EVENTS = ['live', 'offline', 'stall', 'error'];
+const LOADER_MAX_BYTES = 6_000;
 
 const elementPage = ({ url, name, integrity }) => `<!doctype html><title>A site</title>
   <script type="module" src="${url}/embed.js" integrity="${integrity}" crossorigin></script>
@@ -97,6 +99,13 @@ scenario('an element on another site plays, is steered, says what happens, and p
   await call('mute', false);
   assert.equal(await video('muted'), false);
 
+  // The figures have what their types promise.
+  const [, promised] = /^export interface Stats {$(.*?)^}$/ms.exec(readFileSync(path('www/npm/index.d.ts'), 'utf8'));
+  const names = [...promised.matchAll(/^  readonly (\w+):/gm)].map(([, name]) => name);
+  const figures = await visitor.stats();
+  assert.ok(names.length > 10);
+  assert.deepEqual(names.filter((name) => !(name in figures)), []);
+
   // The site's own looks: custom properties for colours, parts for the rest.
   const looks = await visitor.page.evaluate(async () => {
     const sheet = new CSSStyleSheet();
@@ -120,11 +129,10 @@ scenario('an element on another site plays, is steered, says what happens, and p
     return eventBetween(live, { ...live, state: 'ended', stalls: [{ at_s: 5 }] });
   });
   assert.equal(told, 'offline', 'also where a stall comes in the same moment');
-});
 
-scenario('a loader with other bytes than the snippet says is not run', async (world) => {
-  await world.broadcast();
-  const { origin } = await site(world);
+  // The loader is small, and one with other bytes than the snippet says is not run.
+  const loader = await (await fetch(`${world.url}/embed.js`)).arrayBuffer();
+  assert.ok(loader.byteLength < LOADER_MAX_BYTES, `${loader.byteLength} bytes`);
   const page = await freshPage(await world.browser());
   const refused = page.waitForEvent('console', { predicate: (line) => /integrity/i.test(line.text()), timeout: 10_000 });
   await page.goto(`${origin}/pinned-wrongly`);

@@ -13,8 +13,14 @@ const [RESUME_LOADING, ERASE_LOADED, SHOW] = [0x20, 0x2e, 0x2f]; // pop-on capti
 const LOWEST_ROW = [0x14, 0x70]; // and no indent
 export const WORDS = { dark: ['It is <dark>', 'Il fait sombre'], light: ['Light & bright', 'Il fait jour'] };
 
+const ENCODING = ['-c:v', 'libx264', '-preset', 'superfast', '-bf', '2', '-rc-lookahead', '0', '-g', '25', '-b:v', '300k', '-a53cc', '1', '-c:a', 'aac'];
+
+/** An encoder that sends the film over and over to the uploader of the `world`. */
+export const captionedEncoder = (world) => world.run('encoder', [ffmpegs.debian, '-nostdin', '-v', 'warning', ...captionedFilm(world.scratch),
+  '-re', '-f', 'lavfi', '-i', 'sine=r=48000', ...ENCODING, '-f', 'flv', world.encoderAddress]);
+
 /** Makes the film at `folder`, and returns what ffmpeg has to be told to read it without an end. */
-export function captionedFilm(folder) {
+function captionedFilm(folder) {
   const [plain, marked, film] = ['plain.h264', 'marked.h264', 'film.mp4'].map((name) => `${folder}/${name}`);
   const light = (color) => `color=${color}:s=320x180:r=${FPS}:d=${PHASE / FPS}`;
   ffmpeg('-f', 'lavfi', '-i', light('0x101010'), '-f', 'lavfi', '-i', light('0xe0e0e0'), '-filter_complex', 'concat=n=2',
