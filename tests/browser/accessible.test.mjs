@@ -31,48 +31,54 @@ scenario('no page has a serious fault, dark or light', async (world) => {
     await page.getByRole('button', { name: world.name }).waitFor();
   };
   const watches = (page) => page.waitForFunction(() => document.querySelector('swarmcast-player').stats().first_frame_ms !== null);
+  const stops = async (page) => {
+    await page.locator('#stop').press('Enter');
+    await page.locator('#sure').waitFor();
+  };
+  // Each address, and what is done there one after the other.
   const pages = {
-    '/': (page) => page.getByText(world.name).first().waitFor(),
-    [`/watch/${world.name}`]: async (page) => {
-      await watches(page);
-      await page.keyboard.press('i');
-      await page.locator('[data-role="panel"] table').waitFor();
-    },
-    [`/watch/${world.name}#sharing`]: async (page) => {
-      await watches(page);
-      await page.locator('[data-action="share"]').press('Enter');
-      await page.locator('dialog').waitFor();
-    },
-    '/watch/nobody': (page) => page.waitForFunction(() => document.querySelector('swarmcast-player').stats().state === 'offline'),
-    [`/embed/${world.name}`]: watches,
-    '/admin': login,
-    '/embed': (page) => page.waitForFunction(() => document.querySelector('#preview swarmcast-player')?.stats?.().first_frame_ms),
-    '/studio': async (page) => {
-      await page.locator('#go:enabled').waitFor();
-      await page.locator('.key summary').click();
-    },
-    '/studio#live': (page) => goLive(page, 'mine'),
-    '/studio#sure': async (page) => {
-      await goLive(page, 'another');
-      await page.locator('#stop').press('Enter');
-      await page.locator('#sure').waitFor();
-    },
-    '/studio#no-camera': async (page) => {
+    '/': [(page) => page.getByText(world.name).first().waitFor()],
+    [`/watch/${world.name}`]: [
+      async (page) => {
+        await watches(page);
+        await page.keyboard.press('i');
+        await page.locator('[data-role="panel"] table').waitFor();
+      },
+      async (page) => {
+        await page.locator('[data-action="share"]').press('Enter');
+        await page.locator('dialog').waitFor();
+      },
+    ],
+    '/watch/nobody': [(page) => page.waitForFunction(() => document.querySelector('swarmcast-player').stats().state === 'offline')],
+    [`/embed/${world.name}`]: [watches],
+    '/admin': [login],
+    '/embed': [(page) => page.waitForFunction(() => document.querySelector('#preview swarmcast-player')?.stats?.().first_frame_ms)],
+    '/studio': [
+      async (page) => {
+        await page.locator('#go:enabled').waitFor();
+        await page.locator('.key summary').click();
+      },
+      (page) => goLive(page, 'mine'),
+      stops,
+    ],
+    '/studio#no-camera': [async (page) => {
       await page.locator('#go:enabled').waitFor();
       await page.evaluate(() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError')); });
       await page.locator('input[value=camera]').dispatchEvent('change');
       await page.getByText('This page was not allowed to use it').waitFor();
-    },
+    }],
   };
-  for (const [address, ready] of Object.entries(pages)) {
+  for (const [address, steps] of Object.entries(pages)) {
     const page = await freshPage(await withCamera(world), { reducedMotion: 'reduce', viewport: { width: 1000, height: 800 } });
     await page.goto(world.url + address);
-    await ready(page);
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme });
-      assert.deepEqual(await faults(page), [], `${address}, ${colorScheme}`);
+    for (const [at, step] of steps.entries()) {
+      await step(page);
+      for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await faults(page), [], `${address}, step ${at + 1}, ${colorScheme}`);
+      }
+      assert.deepEqual(await page.evaluate(moving), [], `${address} moves`);
     }
-    assert.deepEqual(await page.evaluate(moving), [], `${address} moves`);
     await page.context().close();
   }
 });

@@ -15,6 +15,7 @@ const DEVICES = {
 };
 const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 const CHAT = { phone: ['Anna', 'Good evening from the harbour!'], desktop: ['Ben', 'Good evening. The picture is clear here.'] };
+const FADED_IN_S = 0.5;
 const LIMIT_MS = 600_000;
 
 scenario('every page is photographed', async (world) => {
@@ -22,7 +23,7 @@ scenario('every page is photographed', async (world) => {
   mkdirSync(folder, { recursive: true });
   await world.broadcast({ size: '640x360', kilobits: 1000 });
   const [, token] = await world.tracker.says(/its token ([0-9a-f]+)/);
-  const audience = await world.viewers(3);
+  const audience = await world.viewers(3, DEVICES.desktop);
   for (const viewer of audience) await viewer.firstFrame(30);
   const browser = await world.browser('', [...CAMERA, `--unsafely-treat-insecure-origin-as-secure=${world.url}`]);
 
@@ -33,6 +34,7 @@ scenario('every page is photographed', async (world) => {
     });
     await watch(2);
     await page.locator('.stage').hover();
+    await watch(FADED_IN_S);
   };
   const listed = (page) => page.getByText(world.name).first().waitFor();
   const live = {
@@ -53,6 +55,7 @@ scenario('every page is photographed', async (world) => {
       await page.keyboard.press('Enter');
       await page.locator('.chat-line', { hasText: line }).waitFor();
       await page.locator('.stage').hover();
+      await watch(FADED_IN_S);
     }],
     'watch-share': [`/watch/${world.name}`, async (page) => {
       await watching(page);
@@ -90,22 +93,30 @@ scenario('every page is photographed', async (world) => {
     'embed-off-air': [`/embed/${world.name}`, (page) => page.locator('.curtain canvas:visible').waitFor()],
     'front-lately': ['/', listed],
   };
+  const inBothLights = async (page, name, fullPage = true) => {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: `${folder}/${name}-${colorScheme}.png`, fullPage });
+    }
+  };
   const photograph = async (pages) => {
     for (const [name, [address, ready]] of Object.entries(pages)) {
       for (const [device, options] of Object.entries(DEVICES)) {
         const page = await freshPage(browser, options);
         await page.goto(world.url + address);
         await ready(page, device);
-        for (const colorScheme of ['light', 'dark']) {
-          await page.emulateMedia({ colorScheme });
-          const fullPage = name !== 'watch-share';
-          await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png`, fullPage });
-        }
+        await inBothLights(page, `${name}-${device}`, name !== 'watch-share');
         await page.context().close();
       }
     }
   };
   await photograph(live);
+  // Who has watched for long has more to look at.
+  const [{ page: regular }] = audience;
+  await regular.locator('[data-action="noticed"]').press('Enter');
+  await regular.keyboard.press('i');
+  await watch(3);
+  await inBothLights(regular, 'watch-long-desktop');
   world.encoder.mayEnd();
   await world.uploader.kill('SIGINT');
   await world.until('it is off air', 10, async () => !(await world.channels()).some(({ name }) => name === world.name));

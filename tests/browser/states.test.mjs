@@ -83,21 +83,25 @@ scenario('from connecting to the end of the broadcast', async (world) => {
   assert.equal(await page.evaluate(() => window.notified), undefined);
 });
 
-scenario('a server that is away is looked for, with a count', async (world) => {
+scenario('what keeps a page from playing is named, and what to do about it', async (world) => {
   await world.broadcast();
-  const routes = [];
+  // That no script comes is said after some seconds: other pages are looked at meanwhile.
+  const lost = [];
+  for (const [file, words] of [['player.js', 'The player has not loaded'], ['dist/viewer_bg.wasm', 'The player has stopped']]) {
+    lost.push([await open(world, { routes: [[`**/assets/${file}`, (route) => route.abort()]] }), words]);
+  }
+
+  const tried = [];
   const page = await freshPage(await world.browser());
   await page.routeWebSocket(/\/session/, (socket) => {
-    routes.push(socket);
+    tried.push(socket);
     socket.close();
   });
   await page.goto(`${world.url}/watch/${world.name}`, { waitUntil: 'commit' });
   await reads(world, page, /^Connecting \(\d+\)/);
-  assert.ok(routes.length > 1, 'it was tried again');
-});
+  assert.ok(tried.length > 1, 'the server was tried again');
+  await page.context().close();
 
-scenario('what a browser lacks is named, and what to do about it', async (world) => {
-  await world.broadcast();
   const lacking = {
     'Media Source Extensions': () => {
       delete window.MediaSource;
@@ -107,19 +111,10 @@ scenario('what a browser lacks is named, and what to do about it', async (world)
     'a decoder for video': () => (MediaSource.isTypeSupported = () => false),
   };
   for (const [what, script] of Object.entries(lacking)) {
-    const page = await open(world, { script });
-    await reads(world, page, new RegExp(`^Not supported here.*${what}`, 's'));
-    assert.match(await line(page), /Current versions of/);
-    await page.context().close();
+    const without = await open(world, { script });
+    await reads(world, without, new RegExp(`^Not supported here.*${what}`, 's'));
+    assert.match(await line(without), /Current versions of/);
+    await without.context().close();
   }
-});
-
-scenario('a page whose scripts did not come says so', async (world) => {
-  await world.broadcast();
-  for (const file of ['player.js', 'dist/viewer_bg.wasm']) {
-    const page = await open(world, { routes: [[`**/assets/${file}`, (route) => route.abort()]] });
-    const words = file === 'player.js' ? page.getByText('The player has not loaded') : page.getByText('The player has stopped').first();
-    await words.waitFor({ state: 'visible', timeout: 15_000 });
-    await page.context().close();
-  }
+  for (const [without, words] of lost) await without.getByText(words).first().waitFor({ state: 'visible', timeout: 15_000 });
 });

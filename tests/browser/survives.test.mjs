@@ -20,56 +20,49 @@ async function goesOn(viewer, what) {
   assert.ok(await viewer.isMarked(), 'the page was reloaded');
 }
 
-async function watching(world) {
-  await world.broadcast();
-  const viewer = await world.viewer({ name: 'Anna' });
+async function watches(world, name) {
+  const viewer = await world.viewer({ name });
   await viewer.firstFrame();
   await viewer.mark();
   return viewer;
 }
 
-/** Makes the next `times` appends to a source buffer throw `error`, and counts them. */
-const failAppends = (viewer, error, times) => viewer.page.evaluate(([name, count]) => {
-  const original = SourceBuffer.prototype.appendBuffer;
-  window.failedAppends = 0;
-  SourceBuffer.prototype.appendBuffer = function (...data) {
-    if (window.failedAppends >= count) return original.apply(this, data);
-    window.failedAppends += 1;
-    throw new DOMException('made by the test', name);
-  };
-}, [error, times]);
+/** Makes the next `times` appends to a source buffer throw `error`, and waits until they have. */
+async function failAppends(viewer, error, times) {
+  await viewer.page.evaluate(([name, count]) => {
+    const original = SourceBuffer.prototype.appendBuffer;
+    window.failedAppends = 0;
+    SourceBuffer.prototype.appendBuffer = function (...data) {
+      if (window.failedAppends >= count) return original.apply(this, data);
+      window.failedAppends += 1;
+      throw new DOMException('made by the test', name);
+    };
+  }, [error, times]);
+  await viewer.until(`has met ${error}`, 10, () => viewer.page.evaluate((count) => window.failedAppends === count, times));
+}
 
-scenario('a full buffer is trimmed and play goes on', async (world) => {
-  const viewer = await watching(world);
+scenario('a full buffer is trimmed, one that refuses is built anew, and play goes on', async (world) => {
+  await world.broadcast();
+  const viewer = await watches(world, 'Anna');
   await failAppends(viewer, 'QuotaExceededError', 3);
-  await viewer.until('has met the full buffer', 10, () => viewer.page.evaluate(() => window.failedAppends === 3));
   await goesOn(viewer, 'after the buffer was full');
-});
-
-scenario('a source buffer that refuses is built anew', async (world) => {
-  const viewer = await watching(world);
   await failAppends(viewer, 'InvalidStateError', 1);
-  await viewer.until('has met the refusal', 10, () => viewer.page.evaluate(() => window.failedAppends === 1));
   await goesOn(viewer, 'after the refusal');
 });
 
-scenario('a page that was frozen is live again when it wakes', async (world) => {
-  const viewer = await watching(world);
-  const devtools = await viewer.page.context().newCDPSession(viewer.page);
+scenario('a page that was frozen is live again when it wakes, and a tab out of sight plays on', async (world) => {
+  await world.broadcast();
+  const [sleeper, hidden] = [await watches(world, 'Anna, who sleeps'), await watches(world, 'Ben, who looks elsewhere')];
+  const devtools = await sleeper.page.context().newCDPSession(sleeper.page);
   await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
-  await watch(8);
-  await devtools.send('Page.setWebLifecycleState', { state: 'active' });
-  await goesOn(viewer, 'after its sleep');
-});
-
-scenario('a tab out of sight plays on, and is live when it is seen again', async (world) => {
-  const viewer = await watching(world);
-  const other = await viewer.page.context().newPage();
+  const other = await hidden.page.context().newPage();
   await other.goto('about:blank');
   await other.bringToFront();
-  const before = (await viewer.stats()).chunks;
+  const before = (await hidden.stats()).chunks;
   await watch(8);
-  assert.ok((await viewer.stats()).chunks > before + 50, 'media went on coming in');
-  await viewer.page.bringToFront();
-  await goesOn(viewer, 'when it is seen again');
+  assert.ok((await hidden.stats()).chunks > before + 50, 'media went on coming in');
+  await devtools.send('Page.setWebLifecycleState', { state: 'active' });
+  await hidden.page.bringToFront();
+  await goesOn(sleeper, 'after its sleep');
+  await goesOn(hidden, 'when it is seen again');
 });

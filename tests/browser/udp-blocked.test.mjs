@@ -17,7 +17,7 @@ scenario('a viewer without UDP watches through the relay', async (world) => {
   await watch(5);
   const before = await bytesTaken([office]);
   const noneStalled = await watchForStalls([office, home]);
-  await watch(15);
+  await watch(10);
   await noneStalled(world);
   const taken = await bytesTaken([office], before);
   const own = await office.stats();
