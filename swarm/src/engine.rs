@@ -11,6 +11,7 @@ use crate::assembly::Assembly;
 use crate::authority::Generation;
 use crate::clock::Clock;
 use crate::feeds::Feeds;
+use crate::giving::Allowance;
 use crate::neighbor::Neighbor;
 use crate::repair::Repair;
 use crate::rng::Rng;
@@ -88,6 +89,7 @@ pub struct Swarm {
     pub(crate) doubted: Option<u32>,
     pub(crate) egress: Egress,
     pub(crate) uplink: Uplink,
+    pub(crate) allowance: Allowance,
     /// How late this machine is lately in doing what is due: not to be mistaken for the network's delay.
     pub(crate) own_delay: Duration,
     started: Option<Timestamp>,
@@ -213,6 +215,7 @@ impl Swarm {
             doubted: None,
             egress: Egress::default(),
             uplink: Uplink::default(),
+            allowance: Allowance::default(),
             own_delay: Duration::ZERO,
             started: None,
             bytes: ByteCounts::default(),

@@ -25,9 +25,6 @@ const HANDOVERS: usize = 3;
 /// takes two round trips.
 const STALL_PATIENCE_MS: i64 = 300;
 
-/// Repairs that may wait for one neighbor; more are declined. A link's queue holds about ten pieces.
-const REPAIRS_WAITING_MAX: usize = 64;
-
 /// Pieces that nobody asked for, beyond which a neighbor floods. A stopped feed has some on their way.
 const UNSOLICITED_MAX: u32 = 256;
 
@@ -58,9 +55,9 @@ impl Swarm {
             Frame::Subscribe { stripes, from } => self.subscribed(now, peer, stripes, from),
             Frame::Unsubscribe { stripes } => self.unsubscribed(peer, stripes),
             Frame::Refuse { stripes } => self.refused(now, peer, stripes),
-            Frame::Request { epoch, pieces } => self.requested(peer, epoch, &pieces),
+            Frame::Request { epoch, pieces } => self.requested(now, peer, epoch, &pieces),
             Frame::Cancel { pieces } => self.with_neighbor(peer, |neighbor| neighbor.cancel(&pieces)),
-            Frame::Missing { pieces } => self.missing(peer, &pieces),
+            Frame::Missing { pieces } => self.missing(now, peer, &pieces),
             Frame::Ping { nonce, received, sent_ms } => {
                 let own = self.own_delay;
                 let pong = self.neighbors.get_mut(&peer).map(|n| n.pong(now, own, nonce, received, sent_ms));
@@ -154,7 +151,8 @@ impl Swarm {
             Role::Source => self.bytes.source += length,
             Role::Relay => self.bytes.relay += length,
         }
-        if !asked && !neighbor.feeds.contains(stripe) {
+        // The relay's late answers are of use as well, and nobody else could take its place.
+        if !asked && !neighbor.feeds.contains(stripe) && neighbor.role != Role::Relay {
             neighbor.unsolicited += 1;
             if neighbor.unsolicited > UNSOLICITED_MAX {
                 return self.violated(now, peer, Violation::Flood);
@@ -239,7 +237,6 @@ impl Swarm {
     /// A piece that was asked for has come: from whom it was asked, or from elsewhere.
     fn settle(&mut self, seq: u32, from: Option<PeerId>) {
         let Some(Some(asked)) = self.repair.arrived(seq) else { return };
-        self.with_neighbor(asked, |neighbor| neighbor.outstanding = neighbor.outstanding.saturating_sub(1));
         if Some(asked) == from {
             self.pieces.repaired += 1;
         } else if self.neighbors.contains_key(&asked) {
@@ -251,8 +248,11 @@ impl Swarm {
         let mut takers = Vec::new();
         for neighbor in self.neighbors.values_mut() {
             let lacks = Some(neighbor.peer) != from && !neighbor.holdings.contains_in(epoch, seq);
-            if neighbor.pushes.contains(stripe) && lacks {
-                neighbor.enqueue(Outgoing { seq, repair: false });
+            // A new subscriber that has each piece from elsewhere before could not tell this feed from a dead one.
+            let confirms = Some(neighbor.peer) != from && neighbor.unconfirmed.contains(stripe);
+            if neighbor.pushes.contains(stripe) && (lacks || confirms) {
+                neighbor.unconfirmed = neighbor.unconfirmed.without(StripeSet::only(stripe));
+                neighbor.enqueue(Outgoing { seq, repair: !lacks });
                 takers.push(neighbor.peer);
             }
         }
@@ -364,6 +364,7 @@ impl Swarm {
         let start = if joins { start } else { start.max(recent) };
         let count = self.stripes();
         let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
+        neighbor.unconfirmed = neighbor.unconfirmed.with(stripes.without(neighbor.pushes));
         neighbor.pushes = neighbor.pushes.with(stripes);
         for piece in self.store.from(start) {
             let seq = piece.header.seq;
@@ -445,37 +446,6 @@ impl Swarm {
         }
         if self.identity.role == Role::Viewer {
             self.reconsider_feeds(now);
-        }
-    }
-
-    fn requested(&mut self, peer: PeerId, epoch: Epoch, pieces: &[u32]) {
-        let waiting = self.neighbors.get(&peer).map_or(0, Neighbor::repairs_waiting);
-        let willing = match self.identity.role {
-            Role::Viewer => {
-                let gives = self.sharing && self.config.upload_cap_x > 0.0;
-                gives && !self.is_uplink_busy() && waiting < REPAIRS_WAITING_MAX
-            }
-            Role::Source => waiting < REPAIRS_WAITING_MAX,
-            Role::Relay => self.config.egress_max_bps.is_none_or(|max| self.egress.bps < max),
-        };
-        let held = |seq: &u32| willing && self.epoch == Some(epoch) && self.store.contains(*seq);
-        let (held, missing): (Vec<u32>, Vec<u32>) = pieces.iter().partition(|seq| held(seq));
-        self.with_neighbor(peer, |neighbor| {
-            held.into_iter().for_each(|seq| neighbor.enqueue(Outgoing { seq, repair: true }));
-        });
-        if !missing.is_empty() {
-            self.send(peer, &Frame::Missing { pieces: missing });
-        }
-    }
-
-    fn missing(&mut self, peer: PeerId, pieces: &[u32]) {
-        for &seq in pieces {
-            if self.repair.asked_of(seq, peer) {
-                self.repair.refused(peer, seq);
-                self.with_neighbor(peer, |neighbor| {
-                    neighbor.outstanding = neighbor.outstanding.saturating_sub(1);
-                });
-            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod clock;
 mod engine;
 mod exchange;
 mod feeds;
+mod giving;
 mod io;
 mod neighbor;
 mod playout;

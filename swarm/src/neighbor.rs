@@ -28,7 +28,7 @@ const PINGS_A_CREEP: u32 = 4;
 const FRAME_OVERHEAD: usize = 16;
 
 /// Acknowledged bytes are compared over at least this long.
-const CAPACITY_WINDOW: Duration = Duration::from_secs(2);
+const CAPACITY_WINDOW: Duration = Duration::from_secs(1);
 
 /// A piece that waits for its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub(crate) struct Neighbor {
     pub(crate) role: Role,
     /// Stripes that it wants pushed.
     pub(crate) pushes: StripeSet,
+    /// Stripes of which nothing has been pushed since it asked for them.
+    pub(crate) unconfirmed: StripeSet,
     /// Stripes that we have asked it to push.
     pub(crate) feeds: StripeSet,
     pub(crate) holdings: Holdings,
@@ -73,8 +75,8 @@ pub(crate) struct Neighbor {
     /// Least difference between our clock and a ping's time, lately: the way without queues.
     way_least: Option<u32>,
     pongs: u32,
-    /// Requests that it has not answered.
-    pub(crate) outstanding: usize,
+    /// It is not asked for pieces before then.
+    pub(crate) rests_until: Timestamp,
     /// Pieces that came without being asked for, lately.
     pub(crate) unsolicited: u32,
     /// Pieces that could not be checked, as their stream header had not come, lately.
@@ -96,6 +98,7 @@ impl Neighbor {
             peer,
             role,
             pushes: StripeSet::EMPTY,
+            unconfirmed: StripeSet::EMPTY,
             feeds: StripeSet::EMPTY,
             holdings: Holdings::default(),
             since: now,
@@ -104,7 +107,7 @@ impl Neighbor {
             ping_at: now,
             way_least: None,
             pongs: 0,
-            outstanding: 0,
+            rests_until: Timestamp::default(),
             unsolicited: 0,
             unproven: 0,
             outbox: VecDeque::new(),
@@ -178,7 +181,6 @@ impl Neighbor {
     pub(crate) fn restart(&mut self) {
         self.outbox.clear();
         self.holdings = Holdings::default();
-        self.outstanding = 0;
     }
 
     /// A second has passed: some of what came unasked, or unproven, is forgiven.

@@ -43,8 +43,8 @@ pub(crate) struct RepairClock {
 
 /// Whom a missing piece may be asked of.
 pub(crate) struct Candidates<'a> {
-    /// A neighbor known to hold it, other than the given one, with requests to spare.
-    pub(crate) holder: &'a dyn Fn(u32, Option<PeerId>) -> Option<PeerId>,
+    /// A neighbor known to hold it, other than the given one, with requests to spare beside those that are open.
+    pub(crate) holder: &'a Holder<'a>,
     /// The relay, where it can be reached.
     pub(crate) relay: Option<PeerId>,
     /// How long after the first news of it a piece is given up by its stripe.
@@ -52,6 +52,12 @@ pub(crate) struct Candidates<'a> {
     /// Time left until the piece is needed on screen; `None`: unknown, so at once.
     pub(crate) time_left: &'a dyn Fn(u32) -> Option<Duration>,
 }
+
+/// Who holds a piece, other than the given peer; with the open requests.
+type Holder<'a> = dyn Fn(u32, Option<PeerId>, &Open) -> Option<PeerId> + 'a;
+
+/// How many requests are open to whom.
+type Open = Table<PeerId, usize>;
 
 /// All missing pieces of a broadcast.
 #[derive(Debug, Default)]
@@ -118,17 +124,29 @@ impl Repair {
         with: &Candidates<'_>,
     ) -> Vec<(PeerId, u32)> {
         let mut requests = Vec::new();
+        let mut open = self.open();
         for (&seq, missing) in self.missing.iter_mut() {
             if now.since(missing.due) < (with.given_up_after)(seq) {
                 continue;
             }
-            if let Some(peer) = missing.next(now, seq, clock, with) {
-                missing.asked = Some((peer, now));
+            if let Some(peer) = missing.next(now, seq, clock, with, &open) {
+                if let Some((former, _)) = missing.asked.replace((peer, now)) {
+                    *open.or_insert(former, 1) -= 1;
+                }
+                *open.or_insert(peer, 0) += 1;
                 missing.last = Some(peer);
                 requests.push((peer, seq));
             }
         }
         requests
+    }
+
+    fn open(&self) -> Open {
+        let mut open = Open::new();
+        for (peer, _) in self.missing.values().filter_map(|missing| missing.asked) {
+            *open.or_insert(peer, 0) += 1;
+        }
+        open
     }
 }
 
@@ -139,6 +157,7 @@ impl Missing {
         seq: u32,
         clock: RepairClock,
         with: &Candidates<'_>,
+        open: &Open,
     ) -> Option<PeerId> {
         let patience = match self.asked {
             Some((peer, _)) if Some(peer) == with.relay => RELAY_AGAIN,
@@ -148,7 +167,7 @@ impl Missing {
             return None;
         }
         if self.tries < NEIGHBORS_ASKED_MAX
-            && let Some(holder) = (with.holder)(seq, self.last)
+            && let Some(holder) = (with.holder)(seq, self.last, open)
         {
             self.tries += 1;
             return Some(holder);
@@ -170,14 +189,16 @@ impl Swarm {
         let Some(epoch) = self.epoch else { return };
         let (neighbors, store) = (&self.neighbors, &self.store);
         let shown_ms = self.playhead.map(|playhead| self.shown_ms(now, playhead));
-        let holder = |seq: u32, but: Option<PeerId>| {
+        let holder = |seq: u32, but: Option<PeerId>, open: &Open| {
             let fit = |n: &&Neighbor| {
                 n.role == Role::Viewer
                     && Some(n.peer) != but
-                    && n.outstanding < OUTSTANDING_MAX
+                    && n.rests_until <= now
                     && n.holdings.contains(seq)
             };
-            neighbors.values().filter(fit).min_by_key(|n| (n.outstanding, n.rtt)).map(|n| n.peer)
+            let asked = |n: &Neighbor| open.get(&n.peer).copied().unwrap_or(0);
+            let fit = neighbors.values().filter(fit).map(|n| (asked(n), n.rtt, n.peer));
+            fit.filter(|&(asked, ..)| asked < OUTSTANDING_MAX).min().map(|(.., peer)| peer)
         };
         let time_left =
             |seq: u32| Some(Duration::from_millis(u64::from(store.time_of(seq)).saturating_sub(shown_ms?)));
@@ -196,8 +217,9 @@ impl Swarm {
             by_peer.or_insert(peer, Vec::new()).push(seq);
         }
         for (peer, pieces) in by_peer.into_iter() {
+            // Answers that come late, after others were asked, are no flood.
             if let Some(neighbor) = self.neighbors.get_mut(&peer) {
-                neighbor.outstanding += pieces.len();
+                neighbor.unsolicited = neighbor.unsolicited.saturating_sub(pieces.len() as u32);
             }
             for pieces in pieces.chunks(wire::limits::REQUEST_MAX) {
                 self.send(peer, &Frame::Request { epoch, pieces: pieces.to_vec() });
@@ -244,7 +266,10 @@ mod tests {
             let holders = self.holders.clone();
             let time_left = Duration::from_millis(self.time_left_ms);
             let with = Candidates {
-                holder: &|_, but| holders.iter().copied().find(|&holder| Some(holder) != but),
+                holder: &|_, but, open| {
+                    let fit = holders.iter().filter(|&&holder| Some(holder) != but);
+                    fit.copied().min_by_key(|holder| open.get(holder).copied())
+                },
                 relay: Some(RELAY),
                 given_up_after: &|_| Duration::from_millis(250),
                 time_left: &|_| Some(time_left),
@@ -282,9 +307,20 @@ mod tests {
     fn what_has_come_is_not_asked_for() {
         let mut world = World::missing(5..9);
         assert_eq!(world.repair.arrived(6), Some(None));
-        assert_eq!(world.ask(250), [(A, 5), (A, 7), (A, 8)]);
-        assert_eq!(world.repair.arrived(7), Some(Some(A)));
+        assert_eq!(world.ask(250), [(A, 5), (B, 7), (A, 8)], "neighbors share the work");
+        assert_eq!(world.repair.arrived(7), Some(Some(B)));
         assert_eq!(world.repair.arrived(7), None);
+    }
+
+    #[test]
+    fn who_was_asked_in_vain_owes_nothing() {
+        let mut world = World::missing(7..8);
+        world.ask(250);
+        assert_eq!(world.repair.open().get(&A), Some(&1));
+        world.ask(500);
+        assert_eq!((world.repair.open().get(&A), world.repair.open().get(&B)), (None, Some(&1)));
+        world.repair.forget_below(8);
+        assert!(world.repair.open().is_empty());
     }
 
     #[test]

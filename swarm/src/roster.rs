@@ -50,6 +50,10 @@ const ABLE_MAX: usize = 65;
 
 const TICK: Duration = Duration::from_millis(500);
 
+/// A parent feeds within this time, from when its link was open or it last did: the former feed goes on until it brings
+/// something. One that a child has just left for its silence is tried once more before.
+const FEEDS_WITHIN: Duration = Duration::from_millis(6_500);
+
 /// Those who lack a parent are looked for this long after the last change: links open within it, or are given up, and
 /// what somebody refused is forgotten.
 const LOOK_FOR: Duration = Duration::from_secs(10);
@@ -84,6 +88,8 @@ pub struct RosterConfig {
     /// Upload of a viewer that nothing is known of, in multiples of the bitrate: half of what the slowest uplink gives
     /// that carries a stream at all. More is asked for as it copes.
     pub assumed_upload_x: f32,
+    /// The same while the relay has no room: more than that would leave too little for headers and acknowledgements.
+    pub assumed_upload_alone_x: f32,
     /// The same while fewer than `few` viewers are there, of whom each is needed.
     pub assumed_upload_few_x: f32,
     /// Below so many viewers they are few.
@@ -110,6 +116,7 @@ impl Default for RosterConfig {
             links_max: 18,
             kin_max: 24,
             assumed_upload_x: 0.5,
+            assumed_upload_alone_x: 0.67,
             assumed_upload_few_x: 0.85,
             few: crate::uplink::FEW,
             planned_share: 0.8,
@@ -302,19 +309,25 @@ impl Roster {
             stripes: self.stripes,
             load: self.load(seat),
             wanted: self.is_more_wanted(),
+            in_need: self.is_in_need(),
             few: self.sharing < self.config.few,
         };
         let (config, bitrate_bps) = (self.config.clone(), self.bitrate_bps);
         let mut more = Received::default();
+        let mut unheard = Duration::ZERO;
         if self.member(seat).is_some_and(|member| !member.has_links(&report.links)) {
             self.look_again();
         }
         self.change(now, seat, |member| {
             member.note(now, report);
+            unheard = member.reported.age(now);
             more = member.reported.replace(now, report, bitrate_bps);
             member.upload.learn(now, &config, measured);
         });
         self.received = self.received.plus(more);
+        let flows = more.all() > 0 && unheard < FEEDS_WITHIN;
+        self.replace_idle_parents(now, seat, report, flows && self.sharing >= self.config.few);
+        self.link_parents(seat);
         self.relieve(now, seat);
         self.trim_homes(now, seat);
         self.find_homes(now, seat);
@@ -375,8 +388,8 @@ impl Roster {
         self.send_stale(now);
     }
 
-    /// The relay has no room for another viewer, or has it again. Without it nobody is left to it: those who cope are
-    /// asked for more as long as anyone lacks a feed.
+    /// The relay has no room for another viewer, or has it again. Without it nobody is left to it: newcomers are trusted with
+    /// more, and those who cope are asked for more as long as anyone lacks a feed.
     pub fn without_relay(&mut self, without: bool) {
         self.without_relay = without;
     }
@@ -390,7 +403,9 @@ impl Roster {
         self.end_rests(now);
         self.drop_strangers(now);
         let moving = self.share_roots(now);
-        self.raise_the_strong(now);
+        if self.has_changed || now < self.look_until {
+            self.raise_the_strong(now);
+        }
         for seat in self.unfed_due(now) {
             self.settle(now, seat);
             // Moves make room by themselves.
@@ -452,7 +467,12 @@ impl Roster {
 
     /// Whether those who cope are asked for more upload.
     fn is_more_wanted(&self) -> bool {
-        self.supply() < self.config.supply_wanted || self.without_relay && !self.unfed.is_empty()
+        self.supply() < self.config.supply_wanted || self.is_in_need()
+    }
+
+    /// Whether some lack a feed that the relay has no room for.
+    fn is_in_need(&self) -> bool {
+        self.without_relay && !self.unfed.is_empty()
     }
 
     /// Stripe feeds that can be given, for each one that is needed.
@@ -495,9 +515,13 @@ impl Roster {
         self.viewers += usize::from(!former.0);
         self.sharing += usize::from(sharing);
         self.sharing -= usize::from(former.0 && former.1);
-        let few = self.sharing < self.config.few;
+        let assumed_x = match self.sharing < self.config.few {
+            true => self.config.assumed_upload_few_x,
+            false if self.without_relay => self.config.assumed_upload_alone_x,
+            false => self.config.assumed_upload_x,
+        };
         let known_upload = self.member(seat).filter(|_| former.0).map(|member| member.upload.clone());
-        let upload = known_upload.unwrap_or_else(|| Upload::assumed(now, &self.config, few, self.stripes));
+        let upload = known_upload.unwrap_or_else(|| Upload::assumed(now, assumed_x, self.stripes));
         self.change(now, seat, |member| {
             member.become_present(now, sharing, upload);
             member.note(now, known);

@@ -31,7 +31,8 @@ const FULL_AFTER: u32 = 2;
 /// Full at so many looks in a row: waiting for the Roster has not helped.
 const SHED_AFTER: u32 = 4;
 
-/// Looks of which the best counts as what the uplink carries: when it is full, some links do badly for a while.
+/// Looks by which what it carries is known: all of them together while it is not full, as a few pings alone say little;
+/// the best of them when it is, as some links do badly for a while then.
 const CARRIED_LOOKS: usize = 6;
 
 /// Looks over which the share of pings that waited is taken: as long as upload is counted for.
@@ -94,7 +95,7 @@ pub(crate) struct Uplink {
     /// Milliseconds that pings waited since the last look.
     waited_ms: Vec<u16>,
     /// Pings that waited, and all, at the last few looks.
-    pings: [(u32, u32); BUSY_LOOKS],
+    pings: [(u32, u32); CARRIED_LOOKS],
     /// What most of them waited at least, in milliseconds, smoothed.
     queue_ms: Option<u64>,
     /// Looks in a row at which more than the cap was given.
@@ -102,6 +103,8 @@ pub(crate) struct Uplink {
     /// Looks in a row at which it was full.
     full_for: u32,
     measured: Option<Measured>,
+    /// The most that the tracker was told at once.
+    told_bps: u64,
     /// What arrived, in bits a second, at the last few looks.
     carried: [u64; CARRIED_LOOKS],
     /// Stripe feeds that it carried when it was full, and when.
@@ -125,10 +128,8 @@ impl Uplink {
         let slow = !look.few && self.queue_ms.is_some_and(|queue| queue > QUEUE_FULL_MS);
         self.full_for = if strained || slow { self.full_for + 1 } else { 0 };
         let is_full = self.full_for >= FULL_AFTER;
-        self.measured = busy.map(|busy| Measured {
-            capacity_bps: (look.acknowledged_bps as f64 / busy.max(BUSY_MIN)) as u64,
-            busy: ((busy * 100.0) as u8).min(99),
-        });
+        self.measured = busy
+            .map(|busy| Measured { capacity_bps: self.carries_bps(), busy: ((busy * 100.0) as u8).min(99) });
         if is_full {
             let carried = self.carried.into_iter().max().unwrap_or_default();
             self.measured = Some(Measured { capacity_bps: carried, busy: 100 });
@@ -157,8 +158,31 @@ impl Uplink {
             (Some(queue), Some(sample)) => Some((queue + sample) / 2),
             (queue, sample) => sample.or(queue),
         };
-        let (waited, all) = self.pings.iter().fold((0, 0), |sum, look| (sum.0 + look.0, sum.1 + look.1));
+        let lately = self.pings.iter().take(BUSY_LOOKS);
+        let (waited, all) = lately.fold((0, 0), |sum, look| (sum.0 + look.0, sum.1 + look.1));
         (all >= PINGS_MIN).then(|| f64::from(waited) / f64::from(all))
+    }
+
+    /// Bits a second that would get through if it were busy all the time, over the last few looks.
+    fn carries_bps(&self) -> u64 {
+        let looks = self.carried.iter().zip(&self.pings);
+        let (mut bits, mut waited, mut all) = (0.0, 0.0, 0.0);
+        for (&carried_bps, &look) in looks {
+            bits += carried_bps as f64 * f64::from(look.1);
+            waited += f64::from(look.0);
+            all += f64::from(look.1);
+        }
+        (bits / f64::max(waited, all * BUSY_MIN).max(1.0)) as u64
+    }
+
+    /// Whether it is known by now to carry much more than the tracker was told before.
+    fn takes_news(&mut self) -> bool {
+        let carries_bps = self.measured.map_or(0, |measured| measured.capacity_bps);
+        let is_news = carries_bps > self.told_bps.saturating_mul(5) / 4;
+        if is_news {
+            self.told_bps = carries_bps;
+        }
+        is_news
     }
 
     /// Stripe feeds that it is known to carry, as a bound on new ones.
@@ -192,7 +216,7 @@ impl Swarm {
         if self.uplink.over_cap_for > OVER_CAP_MAX {
             self.keep_within_cap();
         }
-        if verdict.is_full {
+        if self.uplink.takes_news() || verdict.is_full {
             self.report_soon(now);
         }
         if verdict.sheds && self.identity.role == Role::Viewer {
@@ -221,7 +245,7 @@ impl Swarm {
     }
 
     /// Bits a second of one stripe.
-    fn stripe_bps(&self) -> u64 {
+    pub(crate) fn stripe_bps(&self) -> u64 {
         self.stream().map_or(0, |s| u64::from(s.bitrate_bps) / u64::from(s.stripes.max(1)))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use wire::limits::STRIPES_MAX;
 use wire::session::Report;
 use wire::{PeerId, StripeSet};
 
@@ -30,6 +31,10 @@ pub(super) struct Member {
     pub(super) upload: Upload,
     /// Stripes that it passes on.
     pub(super) homes: StripeSet,
+    /// Stripes that somebody feeds it, as far as it has reported: in others it is of no use as a parent.
+    pub(super) fed: StripeSet,
+    /// When it last was fed by its parent in each stripe, as it reports, or has been given another parent.
+    pub(super) served: [Timestamp; STRIPES_MAX as usize],
     /// Links that it reports, in rising order.
     pub(super) links: Vec<PeerId>,
     /// Links that were asked for and not yet reported.
@@ -61,6 +66,8 @@ impl Member {
             joined: now,
             upload,
             homes: StripeSet::EMPTY,
+            fed: StripeSet::all(STRIPES_MAX),
+            served: [now; STRIPES_MAX as usize],
             links: Vec::new(),
             linking: Table::new(),
             unlinked: 0,
@@ -121,10 +128,14 @@ impl Member {
         links.len() == self.links.len() && links.iter().all(|peer| self.links.binary_search(peer).is_ok())
     }
 
-    /// Takes over what a report says of links.
+    /// Takes over what a report says of links and feeds.
     pub(super) fn note(&mut self, now: Timestamp, report: &Report) {
         if report.links.iter().any(|peer| self.links.binary_search(peer).is_err()) {
             self.unlinked = 0;
+        }
+        if !report.feeds.is_empty() {
+            let feeds = (0u8..).zip(&report.feeds);
+            self.fed = feeds.filter(|(_, feed)| feed.is_some()).map(|(stripe, _)| stripe).collect();
         }
         self.links.clone_from(&report.links);
         self.links.sort_unstable();

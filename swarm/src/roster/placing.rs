@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use wire::session::Fault;
+use wire::session::{Fault, Report};
 use wire::{PeerId, StripeSet};
 
 use super::member::COMPLAINTS_KEPT;
 use super::tree::Seat;
-use super::{LOOK_FOR, LOOK_PAUSE_MAX, PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
+use super::{FEEDS_WITHIN, LOOK_FOR, LOOK_PAUSE_MAX, PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
 use crate::Timestamp;
 
 /// Children that must have been failed before a parent is demoted, at least: one alone may itself be the one who
@@ -67,6 +67,9 @@ impl Roster {
         let former = tree.parent(child);
         if former != parent {
             tree.attach(child, parent);
+            if let Some(child) = self.member_mut(child) {
+                child.served[usize::from(stripe)] = now;
+            }
             former.into_iter().chain(parent).for_each(|seat| self.refresh(now, seat));
             self.stale.insert(child);
             self.look_again();
@@ -181,6 +184,7 @@ impl Roster {
         let tree = self.tree(stripe);
         let able = |&&(_, peer): &&(usize, Seat)| {
             peer != seat
+                && self.member(peer).is_some_and(|member| member.fed.contains(stripe))
                 && tree.children(peer).len() < self.config.children_max
                 && self.can_feed(now, peer, seat)
                 && !tree.is_below(peer, seat)
@@ -192,6 +196,36 @@ impl Roster {
             .filter(able)
             .filter_map(|&(homes, peer)| Some((homes, tree.depth(peer)?, self.load(peer), peer)));
         able.min().map(|(.., peer)| peer)
+    }
+
+    /// A linked parent that has not fed its child for [`FEEDS_WITHIN`], as the child's reports show, is replaced. No fault of
+    /// its own is known: it may lack the stripe itself. It is not `judged` while no media flows, or the child itself was
+    /// silent, or where there are few others: a busy machine takes its time.
+    pub(super) fn replace_idle_parents(&mut self, now: Timestamp, seat: Seat, report: &Report, judged: bool) {
+        for (stripe, feed) in (0..self.stripes).zip(&report.feeds) {
+            let named = self.tree(stripe).parent(seat).and_then(|parent| self.peer(parent));
+            let Some((named, member)) = named.zip(self.member_mut(seat)) else { continue };
+            let served = &mut member.served[usize::from(stripe)];
+            if *feed == Some(named) || !judged || !report.links.contains(&named) {
+                *served = now;
+            } else if now.since(*served) >= FEEDS_WITHIN {
+                let peer = member.peer;
+                self.rest(now, peer, named);
+                self.set_parent(now, seat, stripe, None);
+                self.place(now, seat, stripe);
+            }
+        }
+    }
+
+    /// Asks again for links with parents that were parted from: an idle link makes room for others, and may have been idle
+    /// when its other side was chosen.
+    pub(super) fn link_parents(&mut self, seat: Seat) {
+        let parents = self.trees.iter().filter_map(|tree| self.peer(tree.parent(seat)?));
+        let unlinked =
+            self.member(seat).is_some_and(|member| parents.into_iter().any(|peer| !member.met(peer)));
+        if unlinked {
+            self.stale.insert(seat);
+        }
     }
 
     /// Those who feed more than their upload gives, as it is now known, let some go; leaves first.

@@ -78,6 +78,11 @@ impl LastReport {
         LastReport { at: now, received: Received::reported(report) }
     }
 
+    /// Time since then.
+    pub(super) fn age(&self, now: Timestamp) -> Duration {
+        now.since(self.at)
+    }
+
     /// Takes over `report` and returns what is new in it, and believable.
     pub(super) fn replace(&mut self, now: Timestamp, report: &Report, bitrate_bps: u32) -> Received {
         let before = std::mem::replace(self, LastReport::begin(now, report));

@@ -87,7 +87,7 @@ impl Roster {
         }
         let load = self.load(seat);
         let Some(member) = self.members[seat.index()].as_mut() else { return };
-        let (slots, homes) = (member.slots(now), member.homes);
+        let (slots, homes, fed) = (member.slots(now), member.homes, member.fed);
         let free = load < slots && !member.upload.is_busy();
         let key = free.then_some(homes.len());
         let former = std::mem::replace(&mut member.spare_as, key);
@@ -96,7 +96,8 @@ impl Roster {
         for (stripe, tree) in (0u8..).zip(&mut self.trees) {
             let at_home = homes.contains(stripe);
             tree.set_strength(seat, if at_home { strength } else { 0 });
-            tree.set_open(seat, at_home && free && tree.children(seat).len() < most);
+            let is_fed = fed.contains(stripe);
+            tree.set_open(seat, at_home && is_fed && free && tree.children(seat).len() < most);
         }
         if former != key {
             former.map(|homes| self.spare.remove(&(homes, seat)));

@@ -77,7 +77,8 @@ impl Roster {
                 && !tree.is_below(peer, seat)
         };
         let mut candidates: BTreeSet<Seat> = linked.filter(fit).collect();
-        if candidates.len() < self.config.backups {
+        let has_room = member.is_some_and(|member| member.link_count() < self.config.links);
+        if candidates.len() < self.config.backups && has_room {
             candidates.extend(others.filter(fit));
         }
         let mut backups: Vec<_> = candidates

@@ -116,6 +116,76 @@ fn a_parent_that_fails_its_children_loses_its_place_near_the_source() {
     check(&roster, now);
 }
 
+/// What a viewer is told to link with from now on.
+fn links_asked(roster: &mut Roster, viewer: PeerId) -> Vec<PeerId> {
+    let told = std::iter::from_fn(|| roster.poll_output()).filter(|output| output.to == viewer);
+    let links = told.filter_map(|output| match output.message {
+        FromTracker::Link { peers } => Some(peers),
+        _ => None,
+    });
+    links.flatten().collect()
+}
+
+#[test]
+fn a_parent_whose_link_was_given_up_is_linked_again() {
+    let mut roster = grown(12);
+    let child =
+        seats(&roster).into_iter().find(|&seat| parent(&roster, seat, 0) != Some(Seat::ROOT)).unwrap();
+    let (viewer, named) = (roster.peer(child).unwrap(), parent(&roster, child, 0).unwrap());
+    let named = roster.peer(named).unwrap();
+    let mut links: Vec<_> = (1..=12).map(PeerId).filter(|&peer| peer != viewer).collect();
+    links.push(SOURCE);
+    roster.report(at(60_000), viewer, &Report { links: links.clone(), ..Report::default() });
+    links_asked(&mut roster, viewer);
+    links.retain(|&peer| peer != named);
+    roster.report(at(90_000), viewer, &Report { links, ..Report::default() });
+    assert_eq!(links_asked(&mut roster, viewer), [named]);
+}
+
+#[test]
+fn a_parent_that_does_not_feed_is_replaced_while_media_flows() {
+    let mut roster = grown(30);
+    let child =
+        seats(&roster).into_iter().find(|&seat| parent(&roster, seat, 0) != Some(Seat::ROOT)).unwrap();
+    let (viewer, idle) = (roster.peer(child).unwrap(), parent(&roster, child, 0).unwrap());
+    let mut feeds: Vec<_> =
+        (0..6).map(|stripe| roster.peer(parent(&roster, child, stripe).unwrap())).collect();
+    let links = (1..=30).map(PeerId).chain([SOURCE]).collect();
+    let served = Report { feeds: feeds.clone(), links, from_relay: 50_000, ..Report::default() };
+    feeds[0] = Some(PeerId::RELAY);
+    let silent = Report { feeds, ..served.clone() };
+    roster.report(at(60_000), viewer, &served);
+    for second in 61..70 {
+        roster.report(at(second * 1_000), viewer, &silent);
+        assert_eq!(parent(&roster, child, 0), Some(idle), "nobody is to blame while nothing is published");
+    }
+    for second in 70..78 {
+        roster.report(at(second * 1_000), viewer, &Report { from_relay: second * 1_000, ..silent.clone() });
+    }
+    assert!(parent(&roster, child, 0).is_some_and(|other| other != idle));
+    check(&roster, at(77_000));
+}
+
+#[test]
+fn who_lacks_a_stripe_is_nobodys_parent_there() {
+    let mut roster = grown(30);
+    let home =
+        |roster: &Roster, seat| roster.homes(seat).contains(0) && roster.tree(0).depth(seat) == Some(1);
+    let hungry = seats(&roster).into_iter().find(|&seat| home(&roster, seat)).unwrap();
+    let fed = |is_fed: bool| {
+        let feed = |stripe| (stripe > 0 || is_fed).then_some(PeerId::RELAY);
+        Report { feeds: (0..6).map(feed).collect(), uplink_busy: Some(20), ..Report::default() }
+    };
+    let open = |roster: &Roster| roster.tree(0).open().any(|(_, seat)| seat == hungry);
+    let peer = roster.peer(hungry).unwrap();
+    let children = roster.tree(0).children(hungry).to_vec();
+    children.into_iter().for_each(|child| roster.set_parent(at(60_000), child, 0, None));
+    roster.report(at(60_000), peer, &fed(false));
+    assert!(!open(&roster));
+    roster.report(at(62_000), peer, &fed(true));
+    assert!(open(&roster));
+}
+
 #[test]
 fn a_swarm_in_which_nothing_changes_is_left_alone_until_somebody_can_give() {
     let mut roster = with_source();

@@ -8,6 +8,9 @@ use crate::Timestamp;
 /// A member that copes with all it was given is given more no sooner than this: its next report must show it.
 const GROW_EVERY: Duration = Duration::from_millis(1_900);
 
+/// The same where nobody else can feed those who lack a feed: what is known by now must do.
+const GROW_EVERY_IN_NEED: Duration = Duration::from_millis(950);
+
 /// Percent of time below which an uplink can surely carry twice as much.
 const IDLE: u8 = 20;
 
@@ -54,14 +57,15 @@ pub(super) struct Measured {
     pub(super) load: usize,
     /// The swarm could do with more.
     pub(super) wanted: bool,
+    /// Some lack a feed, and the relay has no room for them.
+    pub(super) in_need: bool,
     /// There are few others.
     pub(super) few: bool,
 }
 
 impl Upload {
     /// Of one that nothing is known of.
-    pub(super) fn assumed(now: Timestamp, config: &RosterConfig, few: bool, stripes: u8) -> Self {
-        let upload_x = if few { config.assumed_upload_few_x } else { config.assumed_upload_x };
+    pub(super) fn assumed(now: Timestamp, upload_x: f32, stripes: u8) -> Self {
         let able = (upload_x * f32::from(stripes)) as usize;
         Upload { able, cap: usize::MAX, full_at: None, changed: now, busy: None }
     }
@@ -91,14 +95,18 @@ impl Upload {
         self.cap = everyones_cap.min(own_cap) as usize;
         let capacity_bps = measured.capacity_bps.unwrap_or_default() as f32;
         let carries = (capacity_bps * config.planned_share / stripe_bps) as usize;
-        let settled = measured.load == self.able && now.since(self.changed) >= GROW_EVERY;
+        let grow_every = if measured.in_need { GROW_EVERY_IN_NEED } else { GROW_EVERY };
+        let settled = measured.load == self.able && now.since(self.changed) >= grow_every;
         match measured.busy {
             // What got through lately may be less than it carries: it is let go step by step.
             Some(FULL..) => self.is_full(now, carries.max(self.able - self.able.div_ceil(4))),
             _ if measured.load > self.able => self.able = measured.load,
-            Some(BUSY..) if settled && !measured.few => self.is_full(now, carries.max(1)),
+            // A guess that is too low now and then must not add up.
+            Some(BUSY..) if settled && !measured.few => {
+                self.is_full(now, carries.max(self.able.saturating_sub(1)).max(1));
+            }
             Some(..BUSY) if settled && measured.wanted => {
-                self.able = self.grown(now, carries);
+                self.able = self.grown(now, carries, measured.in_need);
                 self.changed = now;
             }
             None if self.able == 0 && measured.wanted && now.since(self.changed) >= TRIED_AGAIN => {
@@ -116,12 +124,13 @@ impl Upload {
         self.changed = now;
     }
 
-    /// To what it carries, by half at a time: an idle uplink says little of a full one. With care once it was full.
-    fn grown(&self, now: Timestamp, carries: usize) -> usize {
+    /// To what it carries, by half at a time: an idle uplink says little of a full one. With care once it was full, and with
+    /// less care in need.
+    fn grown(&self, now: Timestamp, carries: usize, in_need: bool) -> usize {
         let step = match self.full_at {
             Some(at) if now.since(at) < LIMIT_HOLDS => return self.able,
             Some(_) => self.able / 8,
-            None if self.busy.is_some_and(|busy| busy < IDLE) => self.able,
+            None if in_need || self.busy.is_some_and(|busy| busy < IDLE) => self.able,
             None => self.able / 2,
         };
         carries.clamp(self.able, self.able + step.max(1))

@@ -26,6 +26,9 @@ struct Options {
     /// Bits a second that viewers' lines are multiples of.
     #[arg(long, default_value_t = 3_000_000)]
     reference: u64,
+    /// Bits a second that the tracker's machine can send.
+    #[arg(long, default_value_t = 1_000_000_000)]
+    tracker_line: u64,
     /// Sessions of a minute, whatever the story.
     #[arg(long)]
     churn: bool,
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         seconds: options.seconds.unwrap_or(options.scenario.seconds()),
         bitrate_bps: options.bitrate,
         reference_bps: options.reference,
+        tracker_line_bps: options.tracker_line,
         churn: options.churn,
         baseline: options.baseline,
         progress: true,

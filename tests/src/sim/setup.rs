@@ -64,6 +64,8 @@ pub struct Setup {
     pub bitrate_bps: u32,
     /// What lines are multiples of, in bits a second.
     pub reference_bps: u64,
+    /// What the tracker's machine can send, bits a second; all of its relay's feeds leave by it.
+    pub tracker_line_bps: u64,
     /// Sessions of a minute, whatever the scenario.
     pub churn: bool,
     /// Another way of distribution instead of the swarm.
@@ -83,6 +85,7 @@ impl Setup {
             seed,
             bitrate_bps: REFERENCE_BPS as u32,
             reference_bps: REFERENCE_BPS,
+            tracker_line_bps: TRACKER_BPS,
             churn: false,
             baseline: None,
             progress: false,
@@ -104,11 +107,11 @@ impl Setup {
 
     /// The command that repeats this run.
     pub fn command(&self) -> String {
-        let Setup { viewers, seconds, seed, bitrate_bps, reference_bps, .. } = self;
+        let Setup { viewers, seconds, seed, bitrate_bps, reference_bps, tracker_line_bps, .. } = self;
         let name = self.name();
         format!(
             "cargo run --release -p tests --bin sim -- {name} --viewers {viewers} --seconds {seconds} \
-             --seed {seed} --bitrate {bitrate_bps} --reference {reference_bps}"
+             --seed {seed} --bitrate {bitrate_bps} --reference {reference_bps} --tracker-line {tracker_line_bps}"
         )
     }
 
@@ -133,7 +136,7 @@ impl Setup {
     /// What the tracker's machine can send. A server that serves everybody has a line for it.
     pub fn tracker_bps(&self) -> u64 {
         let everybody = self.viewers as u64 * u64::from(self.bitrate_bps) * SERVER_LINE_X;
-        if self.baseline.is_some() { TRACKER_BPS.max(everybody) } else { TRACKER_BPS }
+        if self.baseline.is_some() { self.tracker_line_bps.max(everybody) } else { self.tracker_line_bps }
     }
 
     /// Region of source and tracker, where there are regions.

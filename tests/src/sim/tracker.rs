@@ -242,6 +242,8 @@ impl World {
         }
         self.tracker.wake_at = None;
         let now = self.timestamp();
+        let without = self.relay().is_some_and(|relay| !relay.has_room_for_viewer());
+        self.tracker.roster.without_relay(without);
         self.tracker.roster.wake(now);
         self.tell(TRACKER, Input::Wake);
     }
