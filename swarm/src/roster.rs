@@ -39,6 +39,9 @@ const RETURN_GRACE: Duration = Duration::from_secs(10);
 /// A pair that could not be linked is not tried again within this time.
 const PAIR_REST: Duration = Duration::from_secs(30);
 
+/// Where there are few, one that was silent is left alone for so long: a machine that was held up goes on.
+const SILENT_REST: Duration = Duration::from_secs(5);
+
 /// Pairs that rest, at most: some for each of the largest swarm's members. Beyond it none is added.
 const RESTING_MAX: usize = 1 << 18;
 
@@ -356,11 +359,15 @@ impl Roster {
                 .filter(|&stripe| self.tree(stripe).parent(seat) == Some(culprit))
                 .collect();
             lost.iter().for_each(|&stripe| self.set_parent(now, seat, stripe, None));
+            let few = self.sharing < self.config.few;
             if fault == Fault::Lied || !lost.is_empty() {
-                self.rest(now, peer, failed);
+                let rest = if few && fault == Fault::Silent { SILENT_REST } else { PAIR_REST };
+                self.rest(now, peer, failed, rest);
             }
             match fault {
-                Fault::Refused | Fault::Silent if !lost.is_empty() => self.believe_full(now, culprit),
+                Fault::Refused if !lost.is_empty() => self.believe_full(now, culprit),
+                // A machine that is held up for a moment is silent as well, and few have nobody to take its place.
+                Fault::Silent if !lost.is_empty() && !few => self.believe_full(now, culprit),
                 Fault::Lost if !lost.is_empty() => self.complain(now, culprit, seat, fault),
                 Fault::Lied => self.complain(now, culprit, seat, fault),
                 _ => {}

@@ -39,6 +39,23 @@ fn a_swarm_that_grows_faster_than_its_relay_can_bear_recovers() {
     assert_eq!(figures.violations, 0);
 }
 
+/// Half of the source's copies once went to those who have nothing to give, and ended there: 0.43 came from viewers.
+#[test]
+fn a_few_viewers_of_whom_some_give_nothing_feed_each_other() {
+    let figures = run(Setup { bitrate_bps: 700_000, seed: 2, ..setup(Scenario::Steady, 6, 15) });
+    assert!(figures.offload.unwrap() >= figures.offload_ceiling.unwrap() - 0.03);
+    assert_eq!((figures.on_time, figures.rebuffer_ratio), (Some(1.0), 0.0));
+}
+
+/// Six browsers on two cores: each stands still for a second now and then, its children complain all at once, and once
+/// that was taken for the end of its upload. 0.45 came from viewers.
+#[test]
+fn a_few_viewers_on_busy_machines_feed_each_other() {
+    let figures = run(Setup { bitrate_bps: 700_000, seed: 3, ..setup(Scenario::BusyMachines, 6, 30) });
+    assert!(figures.offload.unwrap() >= 0.65);
+    assert!(figures.on_time.unwrap() >= 0.999);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_figures() {
     let of = |seed| {

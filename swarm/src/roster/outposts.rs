@@ -9,8 +9,8 @@ use std::time::Duration;
 use wire::PeerId;
 use wire::session::FromTracker;
 
-use super::Roster;
 use super::tree::Seat;
+use super::{PAIR_REST, Roster};
 use crate::Timestamp;
 
 /// One that refuses a viewer is named to nobody else within this time.
@@ -61,7 +61,7 @@ impl Roster {
 
     /// One that a member was told to turn to is of no use to it.
     pub(super) fn outpost_failed(&mut self, now: Timestamp, peer: PeerId, outpost: PeerId, refused: bool) {
-        self.rest(now, peer, outpost);
+        self.rest(now, peer, outpost, PAIR_REST);
         if let Some(outpost) = self.outposts.get_mut(&outpost).filter(|_| refused) {
             outpost.full_until = Some(now + FULL_FOR);
         }

@@ -210,7 +210,7 @@ impl Roster {
                 *served = now;
             } else if now.since(*served) >= FEEDS_WITHIN {
                 let peer = member.peer;
-                self.rest(now, peer, named);
+                self.rest(now, peer, named, PAIR_REST);
                 self.set_parent(now, seat, stripe, None);
                 self.place(now, seat, stripe);
             }
@@ -247,19 +247,21 @@ impl Roster {
     }
 
     /// A viewer that is at home in more stripes than others are, or that the source feeds more of them, gives one away:
-    /// one that has fewer takes its place under the source and becomes its parent. One move a tick, so that a swarm is
-    /// never rebuilt at once. Between two viewers nothing is won. Returns whether there was one to move.
+    /// one that has fewer takes its place under the source and becomes its parent. So does anyone who can give from one that
+    /// has nothing to give. One move a tick, so that a swarm is never rebuilt at once. Between two viewers nothing is won.
+    /// Returns whether there was one to move.
     pub(super) fn share_roots(&mut self, now: Timestamp) -> bool {
         if self.sharing < 3 || self.source.is_none() {
             return false;
         }
         for stripe in 0..self.stripes {
             for root in self.tree(stripe).children(Seat::ROOT).to_vec() {
+                let barren = self.is_barren(now, root);
                 let fair_homes = self.homes(root).len() <= self.fair_homes(now, root);
-                if fair_homes && self.stripes_between(Seat::ROOT, root) <= self.fair_roots() {
+                if !barren && fair_homes && self.stripes_between(Seat::ROOT, root) <= self.fair_roots() {
                     continue;
                 }
-                if let Some(heir) = self.find_heir(now, root, stripe) {
+                if let Some(heir) = self.find_heir(now, root, stripe, barren) {
                     self.hand_over(now, root, heir, stripe);
                     return true;
                 }
@@ -268,12 +270,17 @@ impl Roster {
         false
     }
 
-    fn find_heir(&self, now: Timestamp, root: Seat, stripe: u8) -> Option<Seat> {
+    /// Whether it can feed nobody: what the source gives it ends there.
+    fn is_barren(&self, now: Timestamp, seat: Seat) -> bool {
+        self.member(seat).is_some_and(|member| member.slots(now) == 0)
+    }
+
+    fn find_heir(&self, now: Timestamp, root: Seat, stripe: u8, barren: bool) -> Option<Seat> {
         let homes = self.homes(root).len();
         let fit = |&heir: &Seat| {
             let own = self.homes(heir);
             let fewer = own.len() < homes && own.len() < self.fair_homes(now, heir);
-            let takes = own.contains(stripe) || fewer || self.load(heir) == 0;
+            let takes = barren || own.contains(stripe) || fewer || self.load(heir) == 0;
             heir != root
                 && takes
                 && self.stripes_between(Seat::ROOT, heir) < self.fair_roots()
@@ -283,10 +290,11 @@ impl Roster {
         self.spare.iter().take(HEIRS).map(|&(_, heir)| heir).find(fit)
     }
 
-    /// Stripes that the source gives to one viewer, where others can take the rest: all of them dealt out. A link that
-    /// carries three of them is late with all, and so is everyone below it.
+    /// Stripes that the source gives to one viewer, where others can take the rest: all of them dealt out to those who can
+    /// pass them on. A link that carries three of them is late with all, and so is everyone below it.
     fn fair_roots(&self) -> usize {
-        usize::from(self.stripes).div_ceil(self.sharing.max(1))
+        let give = self.able[1..].iter().sum::<usize>();
+        usize::from(self.stripes).div_ceil(give.max(1))
     }
 
     /// Homes that a viewer should have: as many as its upload needs, and all of them dealt out.
@@ -478,13 +486,13 @@ impl Roster {
             member.unlinked = member.unlinked.saturating_add(1);
         }
         let peer = member.peer;
-        self.rest(now, peer, failed);
+        self.rest(now, peer, failed, PAIR_REST);
     }
 
     /// The pair is not tried again for a while.
-    pub(super) fn rest(&mut self, now: Timestamp, one: PeerId, other: PeerId) {
+    pub(super) fn rest(&mut self, now: Timestamp, one: PeerId, other: PeerId, rest: Duration) {
         if self.resting.len() < RESTING_MAX {
-            self.resting.insert((one.min(other), one.max(other)), now + PAIR_REST);
+            self.resting.insert((one.min(other), one.max(other)), now + rest);
         }
     }
 

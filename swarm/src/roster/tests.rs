@@ -273,6 +273,41 @@ fn who_gives_again_gets_its_share_again() {
 }
 
 #[test]
+fn a_root_that_has_nothing_to_give_makes_room_for_one_that_has() {
+    let mut roster = with_source();
+    let gives_nothing = Report { upload_cap_bps: Some(0), ..Report::default() };
+    let copes = Report { capacity_bps: Some(30_000_000), uplink_busy: Some(5), ..Report::default() };
+    (1..=6).for_each(|viewer| {
+        roster.join(at(viewer), PeerId(viewer), RosterRole::Viewer, true, Report::default())
+    });
+    for tick in 0..60 {
+        let now = at(1_000 + tick * 500);
+        roster.wake(now);
+        if tick % 4 == 0 {
+            (1..=3).for_each(|viewer| roster.report(now, PeerId(viewer), &gives_nothing));
+            (4..=6).for_each(|viewer| roster.report(now, PeerId(viewer), &copes));
+        }
+    }
+    assert_eq!(roster.unfed.len(), 0, "three give enough for six");
+    check(&roster, at(31_000));
+}
+
+#[test]
+fn a_machine_that_was_held_up_for_a_moment_still_feeds_the_few() {
+    let mut roster = grown(6);
+    let root = seats(&roster).into_iter().find(|&seat| parent(&roster, seat, 0) == Some(Seat::ROOT)).unwrap();
+    let (silent, fed) = (roster.peer(root).unwrap(), roster.load(root));
+    for child in roster.tree(0).children(root).to_vec() {
+        let child = roster.peer(child).unwrap();
+        roster.orphaned(at(60_000), child, StripeSet::only(0), silent, Fault::Silent);
+    }
+    assert!(roster.load(root) < fed);
+    (0..40).for_each(|tick| roster.wake(at(60_000 + tick * 500)));
+    assert_eq!(roster.load(root), fed);
+    check(&roster, at(80_000));
+}
+
+#[test]
 fn the_strong_come_near_the_source() {
     let mut roster = grown(200);
     let strong = PeerId(200);

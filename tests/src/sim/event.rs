@@ -9,6 +9,10 @@ pub enum Event {
     Net(Motion),
     /// A peer's timer.
     Wake(u32),
+    /// A viewer's machine is held up.
+    HeldUp(u32),
+    /// And goes on.
+    GoesOn(u32),
     /// The tracker's timer.
     WakeTracker,
     /// A viewer's shell looks at its screen.

@@ -148,6 +148,14 @@ pub const PLAYHEAD_EVERY: Micros = 240 * MS;
 pub const HIDDEN_TIMER: Micros = SECOND;
 /// Share of viewers whose tab is hidden.
 pub const HIDDEN_SHARE: f64 = 0.05;
+/// In `busy-machines`, a viewer's machine is held up at random moments, so far apart on average.
+pub const HELD_UP_EVERY: Micros = 400 * MS;
+/// And does nothing for so long, on average: as six browsers on two cores.
+pub const HELD_UP_FOR: Micros = 250 * MS;
+/// Never for longer than this.
+pub const HELD_UP_MAX: Micros = 1_500 * MS;
+/// Nothing else is slow there: everybody's uplink, in multiples of the reference.
+pub const UPLINK_OF_BUSY_X: f64 = 10.0;
 /// A standstill shorter than one frame at 25 a second is none.
 pub const STALL_MIN: Micros = 40 * MS;
 

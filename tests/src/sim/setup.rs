@@ -20,6 +20,8 @@ pub enum Scenario {
     MassDeparture,
     /// A third of the viewers have a downlink of 1.5x the stream.
     SlowPeers,
+    /// Machines that have too much to do, and do everything late.
+    BusyMachines,
     /// 5 % loss.
     Lossy,
     /// 15 % symmetric NATs, 3 % without UDP.
@@ -113,6 +115,11 @@ impl Setup {
             "cargo run --release -p tests --bin sim -- {name} --viewers {viewers} --seconds {seconds} \
              --seed {seed} --bitrate {bitrate_bps} --reference {reference_bps} --tracker-line {tracker_line_bps}"
         )
+    }
+
+    /// Whether viewers' machines are held up now and then.
+    pub fn holds_up(&self) -> bool {
+        self.scenario == Scenario::BusyMachines
     }
 
     /// Whether viewers come and go.
@@ -247,7 +254,7 @@ impl Traits {
 
     fn draw(setup: &Setup, number: u64) -> Traits {
         let deal = |purpose, cards| dealt(setup.seed, purpose, number, cards);
-        let uplink_x = uplink_x(deal(Purpose::Uplink, 10));
+        let uplink_x = if setup.holds_up() { UPLINK_OF_BUSY_X } else { uplink_x(deal(Purpose::Uplink, 10)) };
         let up_bps = ((uplink_x * setup.reference_bps as f64) as u64).max(UPLINK_OF_NONE_BPS);
         let slow =
             setup.scenario == Scenario::SlowPeers && (deal(Purpose::Slow, 100) as f64) < SLOW_SHARE * 100.0;

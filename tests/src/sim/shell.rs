@@ -5,6 +5,7 @@ use swarm::{Chunk, Input, Lane, Output};
 use wire::session::{Announce, FromPeer, FromTracker};
 use wire::{PeerId, StreamHeader};
 
+use crate::sim::agenda::Micros;
 use crate::sim::event::Event;
 use crate::sim::flow::Kind;
 use crate::sim::media::is_proven;
@@ -16,6 +17,9 @@ use crate::sim::world::{SOURCE, Session, TRACKER, World};
 impl World {
     /// Tells a peer's engine, and does what it decides.
     pub(super) fn tell(&mut self, who: u32, input: Input) {
+        if let Some(waiting) = &mut self.peers[who as usize].held_up {
+            return waiting.push(input);
+        }
         if !self.feed(who, input) {
             return;
         }
@@ -165,6 +169,25 @@ impl World {
                 self.watch_queues(who);
             }
         }
+    }
+
+    // A machine that has too much to do.
+
+    pub(super) fn hold_up(&mut self, who: u32) {
+        let peer = &mut self.peers[who as usize];
+        if peer.engine.is_none() {
+            return;
+        }
+        peer.held_up = Some(Vec::new());
+        let pause = self.random.exponential(HELD_UP_FOR as f64) as Micros;
+        self.agenda.after(pause.min(HELD_UP_MAX), Event::GoesOn(who));
+    }
+
+    pub(super) fn go_on(&mut self, who: u32) {
+        let waiting = self.peers[who as usize].held_up.take();
+        waiting.into_iter().flatten().for_each(|input| self.tell(who, input));
+        let free = self.random.exponential(HELD_UP_EVERY as f64) as Micros;
+        self.agenda.after(free, Event::HeldUp(who));
     }
 
     // Timers.

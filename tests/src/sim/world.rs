@@ -44,6 +44,8 @@ pub struct Peer {
     pub(super) session: Option<Session>,
     pub(super) wake_at: Option<Micros>,
     pub(super) looks_at_queues: bool,
+    /// What it will be told when its machine goes on, while that is held up.
+    pub(super) held_up: Option<Vec<Input>>,
 }
 
 /// A connection to the tracker.
@@ -248,6 +250,7 @@ impl World {
             session: None,
             wake_at: None,
             looks_at_queues: false,
+            held_up: None,
         });
         place
     }
@@ -263,6 +266,8 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Wake(who) => self.wake(who),
+            Event::HeldUp(who) => self.hold_up(who),
+            Event::GoesOn(who) => self.go_on(who),
             Event::WakeTracker => self.wake_tracker(),
             Event::Look(who) => self.look(who),
             Event::LookAtQueues(who) => self.look_at_queues(who),
@@ -364,6 +369,9 @@ impl World {
         let round_trip = 2 * self.delay(place, TRACKER);
         self.agenda.after(PAGE_ROUND_TRIPS * round_trip + MODULE_START, Event::SessionOpens(place));
         self.agenda.after(MODULE_START + draw.below(LOOK_EVERY), Event::Look(place));
+        if self.setup.holds_up() {
+            self.agenda.after(draw.below(HELD_UP_EVERY), Event::HeldUp(place));
+        }
         if self.setup.churns() {
             let stay = draw.exponential(CHURN_SESSION_SECONDS) * SECOND as f64;
             self.agenda.after(stay as Micros, Event::Depart(place));
