@@ -48,21 +48,34 @@
     return 10 * (((difference + MODULO * 1.5) % MODULO) - MODULO / 2);
   }
 
-  // Frames as they reach the screen. A freeze is time in which playback made no way: all of the time between two
-  // callbacks if the element waited, sought or was paused meanwhile, else what its media clock fell behind. So neither a
-  // late callback nor a frame that a busy machine did not paint is taken for a picture that stood still for want of media.
+  // Frames as they reach the screen. A freeze is time in which playback made no way for want of media: nothing, if media for
+  // all of the time between two callbacks lay ready; all of it if the element waited, else what its media clock fell
+  // behind. So neither a late callback nor what a busy machine painted or played too late is taken for a freeze. Time in
+  // which the element was paused, sought or lost its source counts whatever lay ready.
   const frames = { firstAtMs: null, count: 0, freezes: [], clock: [], unreadable: 0 };
-  const HALTS = ['waiting', 'seeking', 'pause', 'emptied'];
+  const HALTS = ['seeking', 'pause', 'emptied'];
   let shown = null;
   let lastFrame = null;
   let haltedMs = -Infinity;
+  let waitedMs = -Infinity;
   let lastSampleMs = -Infinity;
 
   /** How long the picture stood still between the last frame and `nowMs`, when `mediaS` of the media is shown. */
   function stoodMs(nowMs, mediaS) {
     const wallMs = nowMs - lastFrame.nowMs;
-    if (haltedMs >= lastFrame.nowMs || lastFrame.video !== shown) return wallMs;
+    if (haltedMs >= lastFrame.nowMs || shown.paused || lastFrame.video !== shown) return wallMs;
+    if (lastFrame.readyMs >= wallMs) return 0;
+    if (waitedMs >= lastFrame.nowMs) return wallMs;
     return Math.max(0, wallMs - (mediaS - lastFrame.mediaS) * 1000 / shown.playbackRate);
+  }
+
+  /** How long the media after `mediaS` lasts, up to the next gap. */
+  function readyMs({ buffered, playbackRate }, mediaS) {
+    for (let range = 0; range < buffered.length; range++) {
+      const [start, end] = [buffered.start(range), buffered.end(range)];
+      if (start <= mediaS && mediaS < end) return (end - mediaS) * 1000 / playbackRate;
+    }
+    return 0;
   }
 
   function onFrame(video, nowMs, { mediaTime: mediaS }) {
@@ -73,7 +86,7 @@
       const ms = stoodMs(nowMs, mediaS);
       if (ms > 100) frames.freezes.push({ atMs: lastFrame.nowMs, ms });
     }
-    lastFrame = { video, nowMs, mediaS };
+    lastFrame = { video, nowMs, mediaS, readyMs: readyMs(video, mediaS) };
     if (nowMs - lastSampleMs >= SAMPLE_MS) {
       lastSampleMs = nowMs;
       const stamp = readStamp(video);
@@ -99,6 +112,7 @@
       const video = findVideo();
       if (video) {
         shown = video;
+        video.addEventListener('waiting', () => { waitedMs = performance.now(); });
         for (const halt of HALTS) video.addEventListener(halt, () => { haltedMs = performance.now(); });
         follow(video);
       }
