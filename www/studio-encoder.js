@@ -55,6 +55,12 @@ export class Encoder {
     this.#onTrouble = onTrouble;
   }
 
+  /** Another quality from the next picture on. */
+  use(quality) {
+    this.#quality = quality;
+    this.#size = null;
+  }
+
   /** Takes a picture, and closes it. */
   async picture(frame, atMs) {
     try {

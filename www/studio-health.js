@@ -24,14 +24,18 @@ export function health(seconds, bitrate, uplink) {
   }
   if (lasts(({ unsentBytes }) => unsentBytes > bitrate / 16)) {
     const direct = now.links === 1 ? 'one direct viewer' : `${now.links} direct viewers`;
+    const whom = now.links === 0 ? 'the server alone' : `${direct} and the server`;
     const carries = uplink === null ? '' : ` It carried ${(uplink / 1e6).toFixed(1)} Mb/s before.`;
-    tell('trouble', `Your uplink is too slow for ${direct} and the server: what should go out waits.${carries} Choose a lower quality.`);
+    tell('trouble', `Your uplink is too slow for ${whom}: what should go out waits.${carries} Lower the quality.`);
   }
   const made = lately.reduce((sum, { encoded }) => sum + encoded, 0);
   const left = lately.reduce((sum, second) => sum + second.left, 0);
+  if (now.state === 'live' && lasts(({ encoded }) => encoded === 0)) {
+    tell('trouble', 'No picture goes out: the camera gives none, or this browser cannot encode it. Take another camera, or stop and begin again.');
+  }
   if (left > 0.1 * (made + left) && lately.length === LASTING_S) {
     const percent = Math.round((100 * left) / (made + left));
-    tell('warning', `This machine is too slow: ${percent} % of the pictures are left out. Close other programs, or choose a lower quality.`);
+    tell('warning', `This machine is too slow: ${percent} % of the pictures are left out. Close other programs, or lower the quality.`);
   }
   if (now.keyframeMs > KEYFRAMES_MS) {
     tell('warning', `Keyframes are ${(now.keyframeMs / 1000).toFixed(1)} s apart, so new viewers wait. This machine may be too slow.`);

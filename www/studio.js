@@ -106,6 +106,16 @@ function turnCamera() {
   return lookThrough(at('camera').value);
 }
 
+/** The next smaller quality than what is sent, or none. */
+const lower = () => QUALITIES[QUALITIES.findIndex(({ id }) => id === broadcast.quality.id) + 1];
+
+function lowerQuality() {
+  broadcast.quality = lower();
+  broadcast.encoder.use(broadcast.quality);
+  at('lower').hidden = !lower();
+  return sources.resize(broadcast.quality);
+}
+
 async function showSources() {
   at('preview').srcObject = sources.preview;
   // As in a mirror, unless it looks away from who holds it.
@@ -165,6 +175,7 @@ async function goLive() {
   const link = new URL(`/watch/${name}#${fragment}`, location.href).href;
   broadcast = { out, encoder, quality, began: performance.now(), seconds: [], before: null, loudest: -Infinity, awake: new AbortController() };
   keepAwake(at('preview'), broadcast.awake.signal);
+  at('lower').hidden = !lower();
   remember();
   setText(at('title'), name);
   at('link').value = link;
@@ -327,6 +338,7 @@ at('mute').addEventListener('click', () => {
   setText(at('mute'), sources.muted ? 'Sound on' : 'Mute');
 });
 at('turn').addEventListener('click', saying(() => (turning ??= turnCamera().finally(() => (turning = null)))));
+at('lower').addEventListener('click', saying(lowerQuality));
 at('stop').addEventListener('click', () => at('sure').showModal());
 at('sure').addEventListener('close', () => at('sure').returnValue === 'yes' && endBroadcast());
 addEventListener('beforeunload', (event) => broadcast && event.preventDefault());

@@ -10,8 +10,7 @@ await onLan();
 
 scenario('a viewer that feeds others leaves and nobody else stalls', async (world) => {
   await world.broadcast();
-  const viewers = await world.viewers(5);
-  for (const viewer of viewers) await viewer.firstFrame();
+  const viewers = await world.audience(5);
   for (const viewer of viewers) await standsOnPeers(viewer);
   for (const viewer of viewers) await isAtTheCommonLag(viewer);
 

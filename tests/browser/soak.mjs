@@ -1,5 +1,6 @@
-// Watching for long over a network that fails all the time: three viewers at home, a fault every three seconds, as many in ten
-// minutes as a bad evening has in hours. Prints what each page holds, and fails when that grows.
+// Watching for long over a network that fails all the time: three viewers at home, a fault every three seconds, twenty times as
+// often as on a line that fails every minute: ten minutes hold what such a line does in more than three hours. Prints what each page
+// holds, and fails when that grows.
 //
 //   make soak [MINUTES=10]
 

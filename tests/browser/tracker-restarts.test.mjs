@@ -11,8 +11,7 @@ await onLan();
 
 scenario('the tracker is killed and restarted under a running broadcast', async (world) => {
   await world.broadcast();
-  const viewers = await world.viewers(3);
-  for (const viewer of viewers) await viewer.firstFrame();
+  const viewers = await world.audience(3);
   for (const viewer of viewers) await standsOnPeers(viewer);
   for (const viewer of viewers) await isAtTheCommonLag(viewer);
   await Promise.all(viewers.map((viewer) => viewer.mark()));

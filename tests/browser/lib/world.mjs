@@ -130,6 +130,16 @@ class World {
     return Promise.all(Array.from({ length: count }, (_, index) => this.viewer({ name: NAMES[index], ...options })));
   }
 
+  /** As many, each when the one before has a picture: where several start at once on one machine, all are late, and long in making up for it. */
+  async audience(count) {
+    const all = [];
+    for (const name of NAMES.slice(0, count)) {
+      all.push(await this.viewer({ name }));
+      await all.at(-1).firstFrame();
+    }
+    return all;
+  }
+
   async browser(host = '', args = []) {
     const name = [host, ...args].join(' ');
     if (!this.#browsers.has(name)) this.#browsers.set(name, launch({ host, scratch: this.scratch, args }));
