@@ -16,7 +16,7 @@ TOOLS := chromium:chromium firefox-esr:firefox-esr ffmpeg:ffmpeg ip:iproute2 uns
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 FONT := /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
 
-.PHONY: help setup packages viewer build run test test-rust test-browser screenshots soak bench-pages sim fuzz bench-tracker deb clean
+.PHONY: help setup packages viewer build run test test-rust test-browser screenshots soak bench-pages sim plots fuzz bench-tracker deb clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -91,6 +91,10 @@ bench-pages: build ## what a first visit to each page costs: paints, blocking, s
 sim: ## simulate every scenario and hold the swarm against its goals: hours (less: make sim SEEDS=1 VIEWERS=1000)
 	cargo build --release --quiet --workspace --bin sim-table
 	target/release/sim-table $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIEWERS),--viewers-max $(VIEWERS))
+
+plots: ## simulate swarms of 3 to 1,000 viewers beside the baselines, and draw docs/swarm: less than ten minutes
+	cargo build --release --quiet --workspace --bin sim-plots
+	target/release/sim-plots
 
 $(CARGO_FUZZ):
 	cargo install cargo-fuzz --version 0.13.2 --root target/cargo-fuzz --target-dir target/cargo-fuzz/build

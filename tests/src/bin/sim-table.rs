@@ -1,11 +1,11 @@
 //! Runs every scenario with several seeds and holds the medians against the goals. Fails where one is missed.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use clap::Parser;
+use tests::sim::Figures;
+use tests::sim::batch::run_all;
 use tests::sim::goals::{Trial, trials};
-use tests::sim::{self, Figures};
 
 /// Holds the swarm against its goals.
 #[derive(Debug, Parser)]
@@ -24,41 +24,16 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let trials = trials(options.viewers_max);
-    let results = run(&trials, &options);
+    let seeds = 1..=options.seeds.max(1);
+    let setups: Vec<_> =
+        trials.iter().flat_map(|trial| seeds.clone().map(|seed| trial.setup(seed))).collect();
+    let results = run_all(&setups, options.jobs);
     let mut missed = 0;
-    for (trial, runs) in trials.iter().zip(&results) {
+    for (trial, runs) in trials.iter().zip(results.chunks(options.seeds.max(1) as usize)) {
         missed += print(trial, runs);
     }
     println!("\n{missed} goals are missed.");
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// All runs of all trials, by trial and seed.
-fn run(trials: &[Trial], options: &Options) -> Vec<Vec<Figures>> {
-    let runs = (0..trials.len()).flat_map(|trial| (1..=options.seeds).map(move |seed| (trial, seed)));
-    let waiting = Mutex::new(runs.collect::<std::collections::VecDeque<_>>());
-    let done = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..options.jobs.max(1) {
-            scope.spawn(|| {
-                while let Some((trial, seed)) = lock(&waiting).pop_front() {
-                    let setup = trials[trial].setup(seed);
-                    eprintln!("{}", setup.command());
-                    let figures = sim::run(&setup);
-                    lock(&done).push((trial, seed, figures));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|&(trial, seed, _)| (trial, seed));
-    let mut results = vec![Vec::new(); trials.len()];
-    done.into_iter().for_each(|(trial, _, figures)| results[trial].push(figures));
-    results
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Prints a trial's lines, and returns how many goals it misses.

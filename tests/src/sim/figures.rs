@@ -9,6 +9,7 @@ use crate::sim::machine::Cost;
 use crate::sim::measure::percentile;
 use crate::sim::model::*;
 use crate::sim::setup::Setup;
+use crate::sim::timeline::Moment;
 use crate::sim::world::{SOURCE, World};
 
 /// Bytes of an Ed25519 signature.
@@ -103,6 +104,9 @@ pub struct Figures {
     pub bytes_per_peer: f64,
     /// Events on the agenda.
     pub events: u64,
+    /// What happened when. Not part of the object.
+    #[serde(skip)]
+    pub timeline: Vec<Moment>,
 }
 
 impl Figures {
@@ -130,6 +134,7 @@ impl World {
             violations: self.totals.violations,
             chunks_skipped: self.totals.chunks_skipped,
             events: self.events(),
+            timeline: std::mem::take(&mut self.timeline.moments),
             ..Figures::of(&self.setup)
         };
         self.timing(&mut figures);

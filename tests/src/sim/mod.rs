@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod agenda;
+pub mod batch;
 pub mod capacity;
 pub mod distance;
 pub mod event;
@@ -29,6 +30,7 @@ pub mod segments;
 pub mod setup;
 mod shell;
 pub mod slab;
+pub mod timeline;
 mod totals;
 pub mod trace;
 mod tracker;

@@ -288,8 +288,18 @@ impl World {
         let Some(viewer) = self.peers[who as usize].viewer.as_ref() else { return };
         let pause = if viewer.traits.hidden { HIDDEN_TIMER } else { LOOK_EVERY };
         self.agenda.after(pause, Event::Look(who));
-        if let Some(playhead) = self.look_now(who) {
+        let playhead = self.look_now(who);
+        self.note_look(who);
+        if let Some(playhead) = playhead {
             self.tell(who, playhead);
+        }
+    }
+
+    fn note_look(&mut self, who: u32) {
+        let now = self.now();
+        let Some(viewer) = self.peers[who as usize].viewer.as_mut() else { return };
+        if viewer.watching_since.is_some() && !viewer.traits.lies {
+            self.timeline.look(now, viewer.screen.is_standing(), viewer.newly_due());
         }
     }
 

@@ -96,6 +96,7 @@ impl World {
     pub(super) fn begin(&mut self) {
         let now = self.now();
         self.measure.begun = Some(now);
+        self.timeline.begun = Some(now);
         self.totals.source_before = self.source_stats();
         self.totals.relay_before = self.relay_stats();
         self.totals.source_wire_before = self.network.hosts[SOURCE as usize].up.bytes;

@@ -32,6 +32,8 @@ pub struct Viewer {
     due_below: u32,
     /// Pieces due, and held by then, since measuring began.
     pub due: Share,
+    /// Of these, already told by [`Viewer::newly_due`].
+    due_told: Share,
     /// Pieces that came when they had been due.
     pub late: u64,
 }
@@ -50,6 +52,7 @@ impl Viewer {
             next_due: None,
             due_below: 0,
             due: Share::default(),
+            due_told: Share::default(),
             late: 0,
         }
     }
@@ -61,6 +64,7 @@ impl Viewer {
         self.veteran = true;
         self.before = stats;
         self.due = Share::default();
+        self.due_told = Share::default();
         self.late = 0;
     }
 
@@ -76,6 +80,12 @@ impl Viewer {
         let new = self.held.insert(seq);
         self.late += u64::from(new && seq < self.due_below && self.due.all > 0);
         new
+    }
+
+    /// Pieces that have been due since this was asked last.
+    pub fn newly_due(&mut self) -> Share {
+        let told = std::mem::replace(&mut self.due_told, self.due);
+        Share { part: self.due.part - told.part, all: self.due.all - told.all }
     }
 
     /// Plays up to now, and judges what was due by then.

@@ -21,6 +21,7 @@ use crate::sim::payload::{Payload, piece_seq};
 use crate::sim::progress::Progress;
 use crate::sim::random::{Random, mix};
 use crate::sim::setup::{Baseline, Scenario, Setup, Traits};
+use crate::sim::timeline::Timeline;
 use crate::sim::totals::Totals;
 use crate::sim::trace::Recorder;
 use crate::sim::tracker::Tracker;
@@ -69,6 +70,7 @@ pub struct World {
     /// What has been measured.
     pub measure: Measure,
     pub(super) totals: Totals,
+    pub(super) timeline: Timeline,
     pub(super) tracker: Tracker,
     pub(super) random: Random,
     pub(super) attempts: u32,
@@ -93,6 +95,7 @@ impl World {
             places: HashMap::new(),
             measure: Measure::default(),
             totals: Totals::default(),
+            timeline: Timeline::default(),
             tracker: Tracker::new(setup.seed),
             random: Random::seeded(setup.seed).fork(0x776f_726c),
             attempts: 0,
@@ -321,6 +324,7 @@ impl World {
         if excluded && now > viewer.visited + JOINING {
             return;
         }
+        self.timeline.came(now, from == TRACKER);
         if viewer.take(seq) {
             self.measure.arrived(now, seq, viewer.watching_since);
         }
