@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { onLan } from './lib/network.mjs';
 import { program } from './lib/paths.mjs';
-import { watchForStalls } from './lib/swarm.mjs';
+import { isAtTheCommonLag, watchForStalls } from './lib/swarm.mjs';
 import { watch } from './lib/until.mjs';
 import { scenario } from './lib/world.mjs';
 
@@ -24,6 +24,7 @@ scenario('a lying peer is refused and dropped', async (world) => {
   const dropped = ({ links, pieces }) => links.every(({ peer, stripes_in }) =>
     peer !== liarId || (pieces.rejected === 0 && stripes_in.length === 0));
   await world.until('the liar feeds nobody', 10, async () => (await Promise.all(viewers.map((viewer) => viewer.stats()))).every(dropped));
+  for (const viewer of viewers) await isAtTheCommonLag(viewer);
   const noneStalled = await watchForStalls(viewers);
   world.note(`${await refusals()} altered pieces were refused`);
 

@@ -30,7 +30,7 @@ async function watches(world, name) {
 /** Makes the next `times` appends to a source buffer throw `error`, and waits until they have. */
 async function failAppends(viewer, error, times) {
   await viewer.page.evaluate(([name, count]) => {
-    const original = SourceBuffer.prototype.appendBuffer;
+    const original = (window.nativeAppend ??= SourceBuffer.prototype.appendBuffer);
     window.failedAppends = 0;
     SourceBuffer.prototype.appendBuffer = function (...data) {
       if (window.failedAppends >= count) return original.apply(this, data);
