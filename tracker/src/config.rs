@@ -18,6 +18,7 @@ pub use limits::Limits;
 pub use tls::TlsConfig;
 pub use values::Prefix;
 
+use crate::machine;
 use crate::seeing::Seeing;
 
 /// Settings of a [`Server`](crate::Server).
@@ -45,6 +46,10 @@ pub struct Config {
     /// Where channels are kept.
     #[arg(long, value_name = "DIR", default_value = "./data")]
     pub data: PathBuf,
+    /// Threads that serve. Default: one for each two cores; half the work is the system's, and a message that passes from one
+    /// thread to another wakes both.
+    #[arg(long, value_name = "NUMBER", value_parser = values::threads)]
+    pub threads: Option<usize>,
     /// Addresses that viewers reach this machine at; may be repeated, or separated by commas. Needed behind NAT.
     #[arg(long, value_name = "IP", value_delimiter = ',', value_parser = values::ip)]
     pub announce: Vec<IpAddr>,
@@ -86,7 +91,7 @@ pub struct Config {
 /// Keys that a running server does not take from a changed file: what they name is opened, or counted, at the start.
 #[rustfmt::skip]
 pub const NEED_RESTART: &[&str] = &[
-    "listen", "rtmp", "udp", "links", "data", "announce",
+    "listen", "rtmp", "udp", "links", "data", "threads", "announce",
     "acme_domains", "acme_contact", "acme_directory", "acme_ca", "http_listen",
     "connections_max", "sessions_max", "chat_visits_max",
     "metrics_channels_max", "log_format",
@@ -102,6 +107,11 @@ impl Config {
     /// Whether what `address` says of other addresses is believed.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|prefix| prefix.contains(address))
+    }
+
+    /// Threads that serve.
+    pub fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| machine::cores().div_ceil(2))
     }
 
     /// Who may take a free name.

@@ -1,7 +1,9 @@
-//! What only the machine can say: the time, random bytes, whether the disk takes any. Nothing else in the crate asks.
+//! What only the machine can say: the time, random bytes, its cores, whether the disk takes any. Nothing else in the
+//! crate asks.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -56,6 +58,11 @@ pub(crate) fn on_the_second(at: tokio::time::Instant) -> tokio::time::Instant {
 /// Unix time in milliseconds.
 pub(crate) fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
+}
+
+/// Cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Whether the disk takes anything, asked by writing; kept for a second, so that nobody can make it busy by asking.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use sd_notify::NotifyState;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracker::check::{self, Finding, Weight};
@@ -40,7 +41,8 @@ pub(super) fn run(config: Config, loaded: Loaded) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data).with_context(|| {
         format!("cannot use {}; choose another directory with --data", config.data.display())
     })?;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = Builder::new_multi_thread().worker_threads(config.threads()).enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut times = endings().context("cannot listen for signals")?;
         let mut times_again = times.clone();

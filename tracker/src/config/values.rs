@@ -114,6 +114,12 @@ pub(crate) fn count_32(text: &str) -> Result<u32, String> {
     u32::try_from(whole(text)?).map_err(|_| too_large())
 }
 
+/// Threads. 256: more than any machine of this program's kind has cores.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=256).contains(threads));
+    threads.ok_or_else(|| "write a whole number from 1 to 256, as in 2".to_owned())
+}
+
 /// How much work a newcomer does.
 pub(crate) fn work_bits(text: &str) -> Result<u32, String> {
     let most = wire::request::WORK_BITS_MAX;

@@ -93,6 +93,7 @@ fn mistakes_are_named_with_their_place_and_the_way_out() {
         ("registration = \"maybe\"", "`registration` cannot be \"maybe\": write open or invite or closed"),
         ("ping_every = 20", "write a time with its unit, as in 10s, 500ms or 2m"),
         ("sessions_max = -1", "write a whole number"),
+        ("threads = 0", "write a whole number from 1 to 256"),
         ("sessions_max = 5_000_000_000", "of at most 4294967295"),
         ("sessions_max = 99999999999999999999", "is too large a number"),
         ("announce = [\"203.0.113.7\", \"here\"]", "write an IP address"),
