@@ -366,8 +366,9 @@ impl Roster {
             }
             match fault {
                 Fault::Refused if !lost.is_empty() => self.believe_full(now, culprit),
-                // A machine that is held up for a moment is silent as well, and few have nobody to take its place.
-                Fault::Silent if !lost.is_empty() && !few => self.believe_full(now, culprit),
+                Fault::Silent if !lost.is_empty() && self.may_be_full(culprit) => {
+                    self.believe_full(now, culprit)
+                }
                 Fault::Lost if !lost.is_empty() => self.complain(now, culprit, seat, fault),
                 Fault::Lied => self.complain(now, culprit, seat, fault),
                 _ => {}

@@ -21,6 +21,10 @@ const LOOK_AT: usize = 48;
 /// Steps from the source that a second stripe over the same link is worth avoiding.
 const AGAIN_COSTS: u16 = 2;
 
+/// Stripes that the source gives to one viewer, where only few of many can pass them on: a link that carries three of them
+/// is late with all, and so is everyone below it.
+const ROOTS_MAX: usize = 2;
+
 /// Members at home nowhere, or in few stripes, among whom an heir to a root's place is looked for.
 const HEIRS: usize = 64;
 
@@ -291,10 +295,11 @@ impl Roster {
     }
 
     /// Stripes that the source gives to one viewer, where others can take the rest: all of them dealt out to those who can
-    /// pass them on. A link that carries three of them is late with all, and so is everyone below it.
+    /// pass them on, within reason.
     fn fair_roots(&self) -> usize {
-        let give = self.able[1..].iter().sum::<usize>();
-        usize::from(self.stripes).div_ceil(give.max(1))
+        let give = self.able[1..].iter().sum::<usize>().min(self.sharing);
+        let dealt = |among: usize| usize::from(self.stripes).div_ceil(among.max(1));
+        dealt(give).min(ROOTS_MAX).max(dealt(self.sharing))
     }
 
     /// Homes that a viewer should have: as many as its upload needs, and all of them dealt out.
@@ -417,6 +422,13 @@ impl Roster {
             return self.set_parent(now, child, stripe, former);
         }
         self.set_parent(now, weak, stripe, Some(strong));
+    }
+
+    /// Whether silence may come from too much to send. A machine that is held up for a moment is silent as well, and few have
+    /// nobody to take its place: there its uplink must be known to be busy.
+    pub(super) fn may_be_full(&self, seat: Seat) -> bool {
+        let says_busy = self.member(seat).is_some_and(|member| member.upload.says_busy());
+        self.sharing >= self.config.few || says_busy
     }
 
     /// A parent refuses a child, or is too slow for it: it is asked for no more than what it still gives, for a while.

@@ -38,6 +38,8 @@ pub(super) struct Upload {
     changed: Timestamp,
     /// Percent of time for which it is busy; `None` where that says nothing.
     busy: Option<u8>,
+    /// The same as reported.
+    reported_busy: Option<u8>,
 }
 
 /// What a report says of it.
@@ -67,17 +69,29 @@ impl Upload {
     /// Of one that nothing is known of.
     pub(super) fn assumed(now: Timestamp, upload_x: f32, stripes: u8) -> Self {
         let able = (upload_x * f32::from(stripes)) as usize;
-        Upload { able, cap: usize::MAX, full_at: None, changed: now, busy: None }
+        Upload { able, cap: usize::MAX, full_at: None, changed: now, busy: None, reported_busy: None }
     }
 
     /// Of one that gives nothing.
     pub(super) fn none() -> Self {
-        Upload { able: 0, cap: 0, full_at: None, changed: Timestamp::default(), busy: None }
+        Upload {
+            able: 0,
+            cap: 0,
+            full_at: None,
+            changed: Timestamp::default(),
+            busy: None,
+            reported_busy: None,
+        }
     }
 
     /// It copes, but has no room for more now, whatever it could give before.
     pub(super) fn is_busy(&self) -> bool {
         self.busy.is_some_and(|busy| busy >= BUSY)
+    }
+
+    /// It says that it is busy, whatever that is worth.
+    pub(super) fn says_busy(&self) -> bool {
+        self.reported_busy.is_some_and(|busy| busy >= BUSY)
     }
 
     /// What is planned with.
@@ -92,6 +106,7 @@ impl Upload {
         let own_cap = measured.own_cap_bps.map_or(everyones_cap, |bps| bps as f32 / stripe_bps);
         // Few are needed all, and a busy machine looks like a busy uplink.
         self.busy = measured.busy.filter(|_| !measured.few);
+        self.reported_busy = measured.busy;
         self.cap = everyones_cap.min(own_cap) as usize;
         let capacity_bps = measured.capacity_bps.unwrap_or_default() as f32;
         let carries = (capacity_bps * config.planned_share / stripe_bps) as usize;
