@@ -7,6 +7,8 @@
 //! Nothing here walks over all members, but for the viewer count that everybody is told: a swarm of 100,000 costs no
 //! more a member than one of a hundred.
 
+mod coming;
+mod config;
 mod member;
 mod outposts;
 mod picture;
@@ -26,15 +28,13 @@ use wire::{PeerId, StripeSet};
 
 use crate::Timestamp;
 use crate::rng::Rng;
+pub use config::RosterConfig;
 use member::Member;
 use outposts::Outpost;
 pub use picture::{Picture, Pictured};
 pub use received::Received;
 use tree::{Seat, Tree};
-use upload::{Measured, Upload};
-
-/// Links of the past are believed for this long after a tracker's start: peers come back one by one.
-const RETURN_GRACE: Duration = Duration::from_secs(10);
+use upload::Measured;
 
 /// A pair that could not be linked is not tried again within this time.
 const PAIR_REST: Duration = Duration::from_secs(30);
@@ -66,68 +66,6 @@ const LOOK_PAUSE_MAX: Duration = Duration::from_secs(160);
 
 /// The viewer count is told to everyone at most this often, and in large swarms less: 1,000 messages a second.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
-
-/// How a swarm is laid out.
-#[derive(Debug, Clone)]
-pub struct RosterConfig {
-    /// Viewers that the source feeds directly, in each stripe, while the swarm is small.
-    pub copies_small: usize,
-    /// The same in a large swarm: two copies and the relay's make three.
-    pub copies_large: usize,
-    /// From how many viewers on a swarm is large.
-    pub large: usize,
-    /// Children that a viewer has in one stripe at most: more of them wait longer for their turn on its uplink.
-    pub children_max: usize,
-    /// Warm backups for each stripe.
-    pub backups: usize,
-    /// Up to how many viewers the source may be named as a backup: they could all turn to it at once.
-    pub source_backup_viewers: usize,
-    /// Links that each viewer should have, for repair and backup.
-    pub links: usize,
-    /// Links that no viewer is asked to exceed for repair and backup.
-    pub links_max: usize,
-    /// Parents and children that a viewer has at most, each counted once: browsers hold a few links more.
-    pub kin_max: usize,
-    /// Upload of a viewer that nothing is known of, in multiples of the bitrate: half of what the slowest uplink gives
-    /// that carries a stream at all. More is asked for as it copes.
-    pub assumed_upload_x: f32,
-    /// The same while the relay has no room: more than that would leave too little for headers and acknowledgements.
-    pub assumed_upload_alone_x: f32,
-    /// The same while fewer than `few` viewers are there, of whom each is needed.
-    pub assumed_upload_few_x: f32,
-    /// Below so many viewers they are few.
-    pub few: usize,
-    /// Share of the measured upload that is planned with.
-    pub planned_share: f32,
-    /// While less than this can be given for each feed that is needed, those who cope are asked for more: nobody is
-    /// asked for more than the swarm needs.
-    pub supply_wanted: f32,
-    /// Upload that no viewer is asked to exceed, in multiples of the bitrate.
-    pub upload_cap_x: f32,
-}
-
-impl Default for RosterConfig {
-    fn default() -> Self {
-        RosterConfig {
-            copies_small: 1,
-            copies_large: 2,
-            large: 50,
-            children_max: 8,
-            backups: 2,
-            source_backup_viewers: 12,
-            links: 12,
-            links_max: 18,
-            kin_max: 24,
-            assumed_upload_x: 0.5,
-            assumed_upload_alone_x: 0.67,
-            assumed_upload_few_x: 0.85,
-            few: crate::uplink::FEW,
-            planned_share: 0.8,
-            supply_wanted: 1.3,
-            upload_cap_x: 4.0,
-        }
-    }
-}
 
 /// What a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -313,7 +251,7 @@ impl Roster {
             load: self.load(seat),
             wanted: self.is_more_wanted(),
             in_need: self.is_in_need(),
-            few: self.sharing < self.config.few,
+            few: self.are_few(),
         };
         let (config, bitrate_bps) = (self.config.clone(), self.bitrate_bps);
         let mut more = Received::default();
@@ -329,7 +267,7 @@ impl Roster {
         });
         self.received = self.received.plus(more);
         let flows = more.all() > 0 && unheard < FEEDS_WITHIN;
-        self.replace_idle_parents(now, seat, report, flows && self.sharing >= self.config.few);
+        self.replace_idle_parents(now, seat, report, flows && !self.are_few());
         self.link_parents(seat);
         self.relieve(now, seat);
         self.trim_homes(now, seat);
@@ -359,9 +297,8 @@ impl Roster {
                 .filter(|&stripe| self.tree(stripe).parent(seat) == Some(culprit))
                 .collect();
             lost.iter().for_each(|&stripe| self.set_parent(now, seat, stripe, None));
-            let few = self.sharing < self.config.few;
             if fault == Fault::Lied || !lost.is_empty() {
-                let rest = if few && fault == Fault::Silent { SILENT_REST } else { PAIR_REST };
+                let rest = if self.are_few() && fault == Fault::Silent { SILENT_REST } else { PAIR_REST };
                 self.rest(now, peer, failed, rest);
             }
             match fault {
@@ -483,143 +420,14 @@ impl Roster {
         self.without_relay && !self.unfed.is_empty()
     }
 
+    /// Whether so few share that each is needed.
+    fn are_few(&self) -> bool {
+        self.sharing < self.config.few
+    }
+
     /// Stripe feeds that can be given, for each one that is needed.
     fn supply(&self) -> f32 {
         self.slots as f32 / (self.sharing * usize::from(self.stripes)).max(1) as f32
-    }
-
-    // Coming and going.
-
-    fn take_source(&mut self, now: Timestamp, peer: PeerId) {
-        self.source = Some(peer);
-        self.look_again();
-        if let Some(stub) = self.seat(peer) {
-            // Who came back to a restarted tracker before it named it as a parent; or it was a viewer just now.
-            for stripe in 0..self.stripes {
-                for child in self.tree(stripe).children(stub).to_vec() {
-                    self.set_parent(now, child, stripe, Some(Seat::ROOT));
-                }
-            }
-            self.vacate(now, stub);
-        }
-        self.refresh_root();
-        // It may be another peer than before: those that it feeds are told its name.
-        for stripe in 0..self.stripes {
-            let children = self.tree(stripe).children(Seat::ROOT).to_vec();
-            self.stale.extend(children);
-        }
-        for seat in self.unfed_next() {
-            self.settle(now, seat);
-        }
-    }
-
-    fn take_viewer(&mut self, now: Timestamp, peer: PeerId, sharing: bool, known: &Report) {
-        if self.source.take_if(|source| *source == peer).is_some() {
-            self.refresh_root();
-        }
-        let seat = self.seat_for(now, peer);
-        // A new session of the same peer takes the place of the former one.
-        let former = self.member(seat).map_or((false, false), |member| (member.present, member.sharing));
-        self.viewers += usize::from(!former.0);
-        self.sharing += usize::from(sharing);
-        self.sharing -= usize::from(former.0 && former.1);
-        let assumed_x = match self.sharing < self.config.few {
-            true => self.config.assumed_upload_few_x,
-            false if self.without_relay => self.config.assumed_upload_alone_x,
-            false => self.config.assumed_upload_x,
-        };
-        let known_upload = self.member(seat).filter(|_| former.0).map(|member| member.upload.clone());
-        let upload = known_upload.unwrap_or_else(|| Upload::assumed(now, assumed_x, self.stripes));
-        self.change(now, seat, |member| {
-            member.become_present(now, sharing, upload);
-            member.note(now, known);
-        });
-        for stripe in 0..self.stripes {
-            let feed = known.feeds.get(usize::from(stripe)).copied().flatten();
-            let feed = feed.filter(|&feed| feed != PeerId::RELAY && feed != peer && sharing);
-            let parent = feed.and_then(|feed| self.known_parent(now, feed));
-            let parent = parent.filter(|&parent| !self.tree(stripe).is_below(parent, seat));
-            self.set_parent(now, seat, stripe, parent);
-        }
-        if sharing {
-            self.settle(now, seat);
-        } else {
-            self.leave_trees(now, seat);
-        }
-    }
-
-    /// A parent that somebody names who comes back: the source, a member, or one that may still come back itself.
-    fn known_parent(&mut self, now: Timestamp, feed: PeerId) -> Option<Seat> {
-        if self.source == Some(feed) {
-            return Some(Seat::ROOT);
-        }
-        let known = self.seat(feed);
-        known.or_else(|| self.is_returning(now).then(|| self.seat_for(now, feed)))
-    }
-
-    /// A member is gone: its children get other parents, and who knew it is told.
-    fn vacate(&mut self, now: Timestamp, seat: Seat) {
-        let Some(member) = self.member(seat) else { return };
-        let (peer, present, sharing) = (member.peer, member.present, member.takes_part());
-        self.look_again();
-        self.viewers -= usize::from(present);
-        self.sharing -= usize::from(sharing);
-        self.part_from_all(seat, true);
-        self.release_stand_in(seat);
-        self.change(now, seat, |member| member.present = false);
-        self.leave_trees(now, seat);
-        self.able[0] -= 1;
-        self.seats.remove(&peer);
-        self.members[seat.index()] = None;
-        self.refresh_root();
-        self.stale.remove(&seat);
-        self.unfed.remove(&seat);
-        self.free.push(seat);
-    }
-
-    /// All links of a member are over; those who had them are told, if it is `gone` for good.
-    fn part_from_all(&mut self, seat: Seat, gone: bool) {
-        let Some(member) = self.member_mut(seat) else { return };
-        let peer = member.peer;
-        let met: Vec<_> = member
-            .links
-            .drain(..)
-            .chain(std::mem::take(&mut member.linking).into_iter().map(|(p, _)| p))
-            .collect();
-        for other in met {
-            if gone {
-                self.say(other, FromTracker::Gone { peer });
-            }
-            if let Some(other) = self.seat(other).and_then(|seat| self.member_mut(seat)) {
-                other.forget(peer);
-            }
-        }
-    }
-
-    fn part_from_source(&mut self, source: PeerId) {
-        for seat in self.everyone() {
-            let Some(member) = self.member_mut(seat).filter(|member| member.met(source)) else { continue };
-            member.forget(source);
-            let peer = member.peer;
-            self.say(peer, FromTracker::Gone { peer: source });
-        }
-    }
-
-    /// Feeds that a restarted tracker was told of, by peers that have not come back: dropped once.
-    fn drop_strangers(&mut self, now: Timestamp) {
-        if self.settled || self.is_returning(now) {
-            return;
-        }
-        self.settled = true;
-        let strangers = self.everyone();
-        let strangers = strangers.into_iter().filter(|&seat| self.member(seat).is_some_and(|m| !m.present));
-        for stranger in strangers.collect::<Vec<_>>() {
-            self.vacate(now, stranger);
-        }
-    }
-
-    fn is_returning(&self, now: Timestamp) -> bool {
-        self.started.is_none_or(|started| now.since(started) < RETURN_GRACE)
     }
 }
 

@@ -427,8 +427,7 @@ impl Roster {
     /// Whether silence may come from too much to send. A machine that is held up for a moment is silent as well, and few have
     /// nobody to take its place: there its uplink must be known to be busy.
     pub(super) fn may_be_full(&self, seat: Seat) -> bool {
-        let says_busy = self.member(seat).is_some_and(|member| member.upload.says_busy());
-        self.sharing >= self.config.few || says_busy
+        !self.are_few() || self.member(seat).is_some_and(|member| member.upload.says_busy())
     }
 
     /// A parent refuses a child, or is too slow for it: it is asked for no more than what it still gives, for a while.
