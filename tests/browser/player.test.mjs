@@ -10,6 +10,7 @@ import { scenario } from './lib/world.mjs';
 await onLan();
 
 const BACK_S = 2.5; // behind the common lag: further than a busy machine drifts
+const PAUSED_S = BACK_S + 1; // the common lag itself may grow on a busy machine
 
 const badge = ({ page }) => page.locator('[data-action="live"]');
 const behind = async (viewer) => {
@@ -36,7 +37,7 @@ scenario('a viewer pauses, goes back, is left there, and returns to the edge', a
   await keyboard.press('Space');
   await viewer.until('has paused', 5, () => viewer.page.evaluate(() => window.underTest.video().paused));
   await viewer.until('tells the lock screen', 5, async () => (await onLockScreen()) === 'demo paused');
-  await viewer.until('is far behind by pausing', 15, async () => (await behind(viewer)) > BACK_S);
+  await viewer.until('is far behind by pausing', 15, async () => (await behind(viewer)) > PAUSED_S);
   await keyboard.press('k');
   await viewer.sees('the picture from where it was left');
   const left = await behind(viewer);
