@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { captionedEncoder, WORDS } from './lib/captioned.mjs';
-import { freshFirefoxPage, launchFirefox } from './lib/firefox.mjs';
+import { freshFirefoxPage } from './lib/firefox.mjs';
 import { onLan } from './lib/network.mjs';
 import { program } from './lib/paths.mjs';
 import { openSite } from './lib/site.mjs';
@@ -12,21 +12,13 @@ import { scenario } from './lib/world.mjs';
 
 await onLan();
 
-/** A scenario with Firefox running, which is closed at its end. */
-const inFirefox = (name, body) => scenario(name, async (world) => {
-  const browser = await launchFirefox(world);
-  try {
-    await body(world, async (who, address) => {
-      const visitor = new Viewer(who, await freshFirefoxPage(browser));
-      world.everyViewer.push(visitor);
-      await visitor.page.evaluateOnNewDocument(overhear);
-      await visitor.page.goto(address);
-      return visitor;
-    });
-  } finally {
-    await browser.close();
-  }
-});
+const inFirefox = (name, body) => scenario(name, (world) => body(world, async (who, address) => {
+  const visitor = new Viewer(who, await freshFirefoxPage(await world.firefox()));
+  world.everyViewer.push(visitor);
+  await visitor.page.evaluateOnNewDocument(overhear);
+  await visitor.page.goto(address);
+  return visitor;
+}));
 
 /** In the page, before its scripts: keeps what the player says of itself. */
 function overhear() {

@@ -14,7 +14,7 @@ const PREFERENCES = {
   'browser.safebrowsing.downloads.remote.enabled': false,
 };
 
-export function launchFirefox({ scratch }) {
+export function launchFirefox(scratch) {
   return driver.launch({
     browser: 'firefox',
     executablePath: firefox,

@@ -11,6 +11,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { launch } from './browser.mjs';
+import { launchFirefox } from './firefox.mjs';
 import { address, inHost } from './network.mjs';
 import { ffmpegs, path, program } from './paths.mjs';
 import { Program } from './program.mjs';
@@ -144,6 +145,11 @@ class World {
     const name = [host, ...args].join(' ');
     if (!this.#browsers.has(name)) this.#browsers.set(name, launch({ host, scratch: this.scratch, args }));
     return this.#browsers.get(name);
+  }
+
+  async firefox() {
+    if (!this.#browsers.has('Firefox')) this.#browsers.set('Firefox', launchFirefox(this.scratch));
+    return this.#browsers.get('Firefox');
   }
 
   /** A command in a host of the WAN. */
