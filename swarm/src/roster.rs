@@ -39,8 +39,9 @@ use upload::Measured;
 /// A pair that could not be linked is not tried again within this time.
 const PAIR_REST: Duration = Duration::from_secs(30);
 
-/// Where there are few, one that was silent is left alone for so long: a machine that was held up goes on.
-const SILENT_REST: Duration = Duration::from_secs(5);
+/// Where there are few, and so nobody else: a pair rests for so long after silence, as a machine that was held up goes on, and
+/// after the first attempts that found no way.
+const FEW_REST: Duration = Duration::from_secs(5);
 
 /// Pairs that rest, at most: some for each of the largest swarm's members. Beyond it none is added.
 const RESTING_MAX: usize = 1 << 18;
@@ -285,8 +286,9 @@ impl Roster {
         fault: Fault,
     ) {
         let Some(seat) = self.present(peer) else { return };
+        let mut rest = if self.are_few() && fault == Fault::Silent { FEW_REST } else { PAIR_REST };
         if fault == Fault::Unlinked {
-            self.note_unlinked(now, seat, failed);
+            rest = self.note_unlinked(now, seat, failed);
         } else if self.is_outpost(failed) {
             self.outpost_failed(now, peer, failed, fault == Fault::Refused);
         }
@@ -298,7 +300,6 @@ impl Roster {
                 .collect();
             lost.iter().for_each(|&stripe| self.set_parent(now, seat, stripe, None));
             if fault == Fault::Lied || !lost.is_empty() {
-                let rest = if self.are_few() && fault == Fault::Silent { SILENT_REST } else { PAIR_REST };
                 self.rest(now, peer, failed, rest);
             }
             match fault {

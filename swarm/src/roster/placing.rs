@@ -8,7 +8,7 @@ use wire::{PeerId, StripeSet};
 
 use super::member::COMPLAINTS_KEPT;
 use super::tree::Seat;
-use super::{FEEDS_WITHIN, LOOK_FOR, LOOK_PAUSE_MAX, PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
+use super::{FEEDS_WITHIN, FEW_REST, LOOK_FOR, LOOK_PAUSE_MAX, PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
 use crate::Timestamp;
 
 /// Children that must have been failed before a parent is demoted, at least: one alone may itself be the one who
@@ -489,15 +489,18 @@ impl Roster {
 
     // Who can be linked.
 
-    pub(super) fn note_unlinked(&mut self, now: Timestamp, seat: Seat, failed: PeerId) {
-        let Some(member) = self.member_mut(seat) else { return };
+    /// Returns for how long the pair rests.
+    pub(super) fn note_unlinked(&mut self, now: Timestamp, seat: Seat, failed: PeerId) -> Duration {
+        let few = self.are_few();
+        let Some(member) = self.member_mut(seat) else { return PAIR_REST };
         let since = member.linking.remove(&failed);
         // Who has enough links declines at once; a way that does not exist is looked for until patience ends.
-        if since.is_some_and(|since| now.since(since) >= NO_WAY_AFTER) {
-            member.unlinked = member.unlinked.saturating_add(1);
-        }
+        let no_way = since.is_some_and(|since| now.since(since) >= NO_WAY_AFTER);
+        member.unlinked = member.unlinked.saturating_add(u32::from(no_way));
+        let rest = if few && no_way && member.unlinked < HARD_TO_LINK { FEW_REST } else { PAIR_REST };
         let peer = member.peer;
-        self.rest(now, peer, failed, PAIR_REST);
+        self.rest(now, peer, failed, rest);
+        rest
     }
 
     /// The pair is not tried again for a while.

@@ -345,6 +345,22 @@ fn the_source_gives_each_of_its_children_one_stripe_however_strong_they_are() {
     check(&roster, at(100_000));
 }
 
+#[test]
+fn the_only_other_viewer_is_tried_again_soon_unless_it_declined() {
+    for (took_ms, again_after_ms) in [(15_000, 6_000), (100, 31_000)] {
+        let mut roster = grown(1);
+        let failed = 40_000 + took_ms;
+        roster.join(at(40_000), PeerId(2), RosterRole::Viewer, true, Report::default());
+        let [one, two] = [PeerId(1), PeerId(2)].map(|peer| roster.seat(peer).unwrap());
+        let stripe = (0..6).find(|&stripe| parent(&roster, two, stripe) == Some(one)).unwrap();
+        roster.orphaned(at(failed), PeerId(2), StripeSet::EMPTY, PeerId(1), Fault::Unlinked);
+        for (ms, named) in [(again_after_ms - 2_000, None), (again_after_ms, Some(one))] {
+            roster.wake(at(failed + ms));
+            assert_eq!(parent(&roster, two, stripe), named, "{ms} ms after an attempt of {took_ms} ms");
+        }
+    }
+}
+
 const FAULTS: [Fault; 5] = [Fault::Unlinked, Fault::Refused, Fault::Lost, Fault::Silent, Fault::Lied];
 
 proptest! {
