@@ -7,6 +7,7 @@ CARGO_DEB := target/cargo-deb/bin/cargo-deb
 CARGO_FUZZ := target/cargo-fuzz/bin/cargo-fuzz
 FUZZ_TARGETS := $(notdir $(basename $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 NODE_MODULES := tests/browser/node_modules/.package-lock.json
+WWW_MODULES := www/node_modules/.package-lock.json
 VENDOR := www/vendor/lean-qr.mjs
 WASM_TARGET := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/wasm32-unknown-unknown
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -41,13 +42,27 @@ $(NODE_MODULES): tests/browser/package-lock.json | packages
 	cd tests/browser && npm ci --no-audit --no-fund
 	touch $@
 
-# What the pages take from npm packages, as it is: there is no bundler.
-$(VENDOR): www/package-lock.json
+$(WWW_MODULES): www/package-lock.json
 	cd www && npm ci --no-audit --no-fund
+	touch $@
+
+CONTROLS := $(foreach part,controller control-bar play-button mute-button volume-range live-button time-range captions-button \
+  pip-button fullscreen-button,import 'media-chrome/media-$(part)';) export { createMediaStore } from 'media-chrome/media-store/media-store'; \
+  export { stateMediator } from 'media-chrome/media-store/state-mediator'; export { addTranslation } from 'media-chrome/utils/i18n'
+FORCES := export { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from 'd3-force'
+
+# $(call bundle,NAME,MODULE,PACKAGES): www/vendor/NAME.mjs is what the text MODULE exports, below the licences of the packages in it.
+bundle = { for package in $(3); do echo "/*! $$package"; cat node_modules/$$package/LICENSE; echo "*/"; done; \
+  echo "$(2)" | node_modules/.bin/esbuild --bundle --format=esm --minify --target=es2022 --charset=utf8; } >vendor/$(1).mjs
+
+# What the pages take from npm packages: as it is where that is one module, else bundled.
+$(VENDOR): $(WWW_MODULES) Makefile
 	mkdir -p $(@D)
 	cp www/node_modules/uplot/dist/uPlot.esm.js www/node_modules/uplot/dist/uPlot.min.css $(@D)
 	cp www/node_modules/@svta/cml-608/dist/index.js $(@D)/cml-608.mjs
 	cp www/node_modules/lean-qr/index.mjs $(@D)/lean-qr.mjs
+	cd www && $(call bundle,media-chrome,$(CONTROLS),media-chrome)
+	cd www && $(call bundle,d3-force,$(FORCES),d3-force d3-dispatch d3-quadtree d3-timer)
 	touch $@
 
 # The newest FFmpeg as a second encoder to test with: a Python wheel carries it, which is a zip archive.

@@ -45,3 +45,8 @@ export function clock(length) {
   const whole = Math.round(length);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
+
+/** Seconds that the viewer has gone back from where all viewers are. */
+export function behindS({ following, lag_s: lag, target_lag_s: target }) {
+  return following || lag === null ? 0 : Math.max(0, lag - target);
+}

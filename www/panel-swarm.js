@@ -1,19 +1,27 @@
 // This viewer's place in the swarm, as a picture that moves: whom pieces come from above, whom they go to below, and a
-// dot for each piece or so on its way. Links push each other apart and settle, so that whoever comes or goes is seen.
+// dot for each piece or so on its way. d3-force places the neighbors, so that whoever comes or goes is seen; drawn here.
 
 import { element } from './elements.js';
 import { COLOURS } from './stripe-colours.js';
+import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from './vendor/d3-force.mjs';
 
 const HEIGHT_PX = 210;
 const NODE_PX = 9;
 const OWN_PX = 13;
+const EDGE_PX = 30; // no node is nearer to an edge: room for its name
+const LINK_PX = 90;
+const CHARGE = -900; // of each node on all others
+const APART_PX = 24; // from a node's middle
+const STIRRED = 0.5; // of the simulation's heat, when somebody comes or goes
 const TRAVEL_MS = 1400; // of a dot along its line
-const PULL = 0.06; // towards where a node belongs, per frame
-const PUSH_PX = 64; // nearer than this, two nodes part
 const NAMES = { source: 'Broadcaster', relay: 'Server' };
 
 export class SwarmPicture {
+  #own = { x: 0, y: 0, fx: 0, fy: 0 };
   #nodes = new Map();
+  #links = forceLink().distance(LINK_PX).strength(0.03);
+  #forces;
+  #drawn = ''; // who was there, and what for
   #frame = 0;
   #running = false;
   #still = matchMedia('(prefers-reduced-motion: reduce)');
@@ -21,6 +29,14 @@ export class SwarmPicture {
   constructor() {
     this.canvas = element('canvas', { role: 'img', 'aria-label': 'Your links, as a picture; the table below says the same' });
     this.root = element('div', { className: 'swarm' }, element('h2', {}, 'You and your neighbors'), this.canvas);
+    // Feeders go up, fed ones down; those that stand by stay between, to the sides.
+    this.#forces = forceSimulation([this.#own])
+      .force('link', this.#links)
+      .force('charge', forceManyBody().strength(CHARGE))
+      .force('apart', forceCollide(APART_PX))
+      .force('row', forceY(({ link }) => row(link) * 0.34 * HEIGHT_PX).strength(0.5))
+      .force('middle', forceX().strength(0.08))
+      .stop(); // It is moved with each picture, and no timer runs beside.
   }
 
   run(on) {
@@ -33,9 +49,15 @@ export class SwarmPicture {
     const known = new Set(links.map(({ peer }) => peer));
     for (const peer of this.#nodes.keys()) if (!known.has(peer)) this.#nodes.delete(peer);
     for (const link of links) {
-      const node = this.#nodes.get(link.peer) ?? { x: 0.5, y: link.stripes_in.length ? 0.1 : 0.9 };
+      const node = this.#nodes.get(link.peer) ?? { x: 0, y: row(link) };
       this.#nodes.set(link.peer, Object.assign(node, { link }));
     }
+    const drawn = links.map((link) => `${link.peer} ${row(link)}`).join();
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    const nodes = [...this.#nodes.values()];
+    this.#forces.nodes([this.#own, ...nodes]).alpha(STIRRED);
+    this.#links.links(nodes.map((target) => ({ source: this.#own, target })));
   }
 
   #step(now) {
@@ -48,27 +70,15 @@ export class SwarmPicture {
     this.#frame = requestAnimationFrame((next) => this.#step(next));
   }
 
-  /** Feeders go up, fed ones down, those that stand by to the sides; each row evenly spread. */
+  /** One step, or for those who want nothing to move all that are left. */
   #settle(width) {
-    const nodes = [...this.#nodes.values()];
-    const rowOf = ({ link }) => (link.stripes_in.length ? 0.16 : link.stripes_out.length ? 0.84 : 0.5);
-    for (const height of [0.16, 0.5, 0.84]) {
-      const row = nodes.filter((node) => rowOf(node) === height);
-      row.forEach((node, index) => {
-        // The middle of the middle row is the viewer's own.
-        const place = height === 0.5 ? (index % 2 ? 1 - 0.08 * (1 + (index >> 1)) : 0.08 * (1 + (index >> 1))) : (index + 1) / (row.length + 1);
-        node.x += (place - node.x) * PULL;
-        node.y += (height - node.y) * PULL;
-      });
-    }
-    for (const one of nodes) {
-      for (const other of nodes) {
-        const [dx, dy] = [(one.x - other.x) * width, (one.y - other.y) * HEIGHT_PX];
-        const distance = Math.hypot(dx, dy);
-        if (one === other || distance > PUSH_PX || distance === 0) continue;
-        const push = ((PUSH_PX - distance) / distance) * 0.02;
-        one.x = Math.min(0.97, Math.max(0.03, one.x + (dx * push) / width));
+    while (this.#forces.alpha() > this.#forces.alphaMin()) {
+      this.#forces.tick();
+      for (const node of this.#nodes.values()) {
+        node.x = within(node.x, width / 2 - EDGE_PX);
+        node.y = within(node.y, HEIGHT_PX / 2 - EDGE_PX);
       }
+      if (!this.#still.matches) break;
     }
   }
 
@@ -86,21 +96,18 @@ export class SwarmPicture {
     pen.font = `12px ${style.fontFamily}`;
     pen.textAlign = 'center';
     const own = { x: width / 2, y: HEIGHT_PX / 2 };
-    for (const node of this.#nodes.values()) {
-      const at = { x: node.x * width, y: node.y * HEIGHT_PX };
-      const { link } = node;
+    const placed = [...this.#nodes.values()].map(({ x, y, link }) => ({ link, at: { x: own.x + x, y: own.y + y } }));
+    for (const { link, at } of placed) {
       if (link.stripes_in.length + link.stripes_out.length === 0) line(pen, at, own, quiet, 0.35);
       for (const stripe of link.stripes_in) this.#stripe(pen, at, own, stripe, now);
       for (const stripe of link.stripes_out) this.#stripe(pen, own, at, stripe, now);
     }
-    for (const node of this.#nodes.values()) {
-      const { link } = node;
-      const at = { x: node.x * width, y: node.y * HEIGHT_PX };
+    for (const { link, at } of placed) {
       circle(pen, at, NODE_PX, link.kind === 'viewer' ? ink : style.getPropertyValue(link.kind === 'source' ? '--own-source' : '--own-relay'));
       pen.fillStyle = quiet;
       const name = NAMES[link.kind] ?? link.peer.slice(0, 4);
       const half = pen.measureText(name).width / 2;
-      pen.fillText(name, Math.min(width - half, Math.max(half, at.x)), at.y + (node.y < 0.5 ? -15 : 24));
+      pen.fillText(name, Math.min(width - half, Math.max(half, at.x)), at.y + (at.y < own.y ? -15 : 24));
     }
     circle(pen, own, OWN_PX, style.getPropertyValue('--own-focus'));
     pen.fillStyle = ink;
@@ -120,6 +127,15 @@ export class SwarmPicture {
     const along = ((now + stripe * 330) % TRAVEL_MS) / TRAVEL_MS;
     circle(pen, { x: start.x + (end.x - start.x) * along, y: start.y + (end.y - start.y) * along }, 3, colour);
   }
+}
+
+/** Above the viewer, below, or beside. */
+function row(link) {
+  return !link ? 0 : link.stripes_in.length ? -1 : link.stripes_out.length ? 1 : 0;
+}
+
+function within(value, most) {
+  return Math.max(-most, Math.min(most, value));
 }
 
 function line(pen, from, to, colour, alpha) {

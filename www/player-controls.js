@@ -1,111 +1,157 @@
-// The bar at the foot of the picture: play, sound, the last minute, the live edge, and what else the picture can be shown
-// in. Shows a state when given one, and says which action was asked for; decides nothing.
+// The bar at the foot of the picture: play, sound, what is held, the live edge, and what else the picture can be shown in.
+// Made of media-chrome's elements, which ask for what is pressed and show what they are told: of what is live by the player, not by the
+// media element, as where all viewers are is no end of a buffer. Loaded once there is something to control.
 
 import { element, setText } from './elements.js';
-import { clock, seconds } from './figures.js';
-import { iconButton, setIcon } from './player-icons.js';
+import { behindS, clock, seconds } from './figures.js';
+import { icon, iconButton } from './player-icons.js';
+import { addTranslation, createMediaStore, stateMediator } from './vendor/media-chrome.mjs';
 
-/** How far back one can go: what the engine has the browser keep (`Playout`, in the swarm crate). */
-export const KEPT_S = 60;
+const AUTOHIDE_S = 3;
+const PICTURE = ['mediaPaused', 'mediaMuted', 'mediaVolume', 'mediaVolumeLevel', 'mediaVolumeUnavailable', 'mediaSubtitlesList',
+  'mediaSubtitlesShowing', 'mediaIsPip', 'mediaPipUnavailable', 'mediaIsFullscreen', 'mediaFullscreenUnavailable'];
 
-const IDLE_AFTER_MS = 2500;
+// What the elements are called, by media-chrome's own words for them, with the keys of player-keys.js.
+addTranslation('en', {
+  play: 'Play (k)', pause: 'Pause (k)', mute: 'Mute (m)', unmute: 'Sound on (m)', volume: 'Volume',
+  'seek to live': 'To the live edge (l)', 'playing live': 'At the live edge',
+  seek: 'Go back over the last minute', '{time} remaining': '{time}', '{currentTime} of {totalTime}': '{currentTime} behind live',
+  'closed captions': 'Captions (c)', 'enter picture in picture mode': 'Picture in picture (p)', 'exit picture in picture mode': 'Back into the page (p)',
+  'enter fullscreen mode': 'Full screen (f)', 'exit fullscreen mode': 'Leave full screen (f)', 'video player': 'Player',
+});
 
 export class Controls {
-  #idleTimer = 0;
-  #dragged = false;
+  #now = { stats: { following: true, lag_s: null }, pictured: false };
+  #video;
+  #store;
 
-  /** `on` has a function for each action: play, mute, volume, seek, live, captions, panel, share, pip, theatre, fullscreen. */
-  constructor(video, on) {
-    this.video = video;
-    this.seek = element('input', { type: 'range', className: 'seek', min: -KEPT_S, max: 0, step: 1, value: 0, 'aria-label': 'Go back over the last minute', 'data-action': 'seek' });
-    this.play = iconButton('Pause', 'pause', 'play');
-    this.mute = iconButton('Mute', 'sound', 'mute');
-    this.volume = element('input', { type: 'range', className: 'volume', min: 0, max: 1, step: 0.05, value: 1, 'aria-label': 'Volume', 'data-action': 'volume' });
-    this.badge = element('button', { type: 'button', className: 'badge', part: 'badge', 'data-action': 'live' });
+  /**
+   * For the `video` on a `stage` that may fill the screen. `on` has a function for each action: play, pause, mute, volume, seek, live,
+   * captions, panel, share, pip, theatre, fullscreen.
+   */
+  constructor(video, stage, on) {
+    this.#video = video;
+    const options = { noVolumePref: true, noMutedPref: true }; // The player remembers both itself.
+    this.#store = createMediaStore({ media: video, documentElement: document, stateMediator: this.#told(), requestMap: asked(on), options });
+    this.seek = chrome('media-time-range', { 'data-action': 'seek' });
+    this.badge = chrome('media-live-button', { part: 'badge', class: 'badge', 'data-action': 'live' });
+    this.badgeText = element('span', { slot: 'text' });
+    this.badge.append(element('span', { slot: 'indicator', className: 'dot' }), element('span', { slot: 'spacer' }), this.badgeText);
     this.lag = element('span', { className: 'lag' });
-    this.captions = iconButton('Captions', 'captions', 'captions');
+    this.captions = chrome('media-captions-button', { 'data-action': 'captions' }, { on: 'captions', off: 'captions' });
     this.share = iconButton('Share', 'share', 'share');
-    this.panel = iconButton('Figures', 'figures', 'panel');
-    this.pip = iconButton('Picture in picture', 'pip', 'pip');
-    this.theatre = iconButton('Wide', 'theatre', 'theatre');
-    this.fullscreen = iconButton('Full screen', 'full', 'fullscreen');
-    const row = element('div', { className: 'row' }, this.play, this.mute, this.volume, this.badge, this.lag,
-      element('span', { className: 'gap' }), this.captions, this.share, this.panel, this.pip, this.theatre, this.fullscreen);
-    this.root = element('div', { className: 'controls', part: 'controls' }, this.seek, row);
-    for (const action of ['play', 'mute', 'captions', 'share', 'panel', 'pip', 'theatre', 'fullscreen']) this[action].onclick = on[action];
-    this.badge.onclick = on.live;
-    this.volume.oninput = () => on.volume(Number(this.volume.value));
-    this.seek.oninput = () => {
-      this.#dragged = true;
-      this.#say(-Number(this.seek.value));
-    };
-    this.seek.onchange = () => {
-      this.#dragged = false;
-      on.seek(-Number(this.seek.value));
-    };
-    this.panel.setAttribute('aria-expanded', 'false');
+    this.panel = iconButton('Figures (i)', 'figures', 'panel');
+    this.theatre = iconButton('Wide (t)', 'theatre', 'theatre');
+    for (const action of ['share', 'panel', 'theatre']) this[action].onclick = on[action];
+    this.row = chrome('media-control-bar', { class: 'row' });
+    this.row.append(
+      chrome('media-play-button', { 'data-action': 'play' }, { play: 'play', pause: 'pause' }),
+      chrome('media-mute-button', { 'data-action': 'mute' }, { off: 'muted', low: 'sound', medium: 'sound', high: 'sound' }),
+      chrome('media-volume-range', { 'data-action': 'volume' }),
+      this.badge, this.lag, element('span', { className: 'gap' }),
+      this.captions, this.share, this.panel,
+      chrome('media-pip-button', { 'data-action': 'pip' }, { enter: 'pip', exit: 'pip' }),
+      this.theatre,
+      chrome('media-fullscreen-button', { 'data-action': 'fullscreen' }, { enter: 'full', exit: 'unfull' }),
+    );
+    this.bar = element('div', { className: 'controls', part: 'controls' }, this.seek, this.row);
+    // Keys and taps are the player's: single keys work on the whole page, and the first tap gives sound. With `tabindex`, empty, the
+    // controller is no stop of its own for the Tab key.
+    this.root = chrome('media-controller', { nodefaultstore: '', nohotkeys: '', gesturesdisabled: '', tabindex: '', autohide: AUTOHIDE_S });
+    this.root.fullscreenElement = stage;
+    this.root.mediaStore = this.#store;
+    this.root.append(this.bar);
+    // Buttons that are none of the browser's would have the page scroll.
+    this.row.addEventListener('keydown', (event) => event.key === ' ' && event.preventDefault());
   }
 
-  /** Hides the bar once nobody has moved for a while. */
-  follow(stage) {
-    const wake = () => {
-      stage.classList.remove('still');
-      clearTimeout(this.#idleTimer);
-      this.#idleTimer = setTimeout(() => stage.classList.add('still'), IDLE_AFTER_MS);
+  /** What its elements are told: of the picture by media-chrome, of what is live by the player. */
+  #told() {
+    const player = {
+      mediaStreamType: () => 'live',
+      mediaTimeIsLive: () => this.#isAtEdge(),
+      mediaCurrentTime: () => -behindS(this.#now.stats),
+      mediaSeekable: () => [-this.#heldS(), 0],
+      mediaBuffered: () => [[-this.#heldS(), 0]],
     };
-    for (const kind of ['pointermove', 'pointerdown', 'keydown', 'focusin']) stage.addEventListener(kind, wake);
-    stage.addEventListener('pointerleave', () => stage.classList.add('still'));
-    wake();
+    const told = PICTURE.map((name) => [name, stateMediator[name]]).concat(Object.entries(player).map(([name, get]) => [name, { get }]));
+    return Object.fromEntries(told);
   }
 
-  /** Leaves no timer behind. */
-  rest() {
-    clearTimeout(this.#idleTimer);
-  }
-
-  render({ stats, pictured, mayTheatre }) {
-    const { video } = this;
+  render(now) {
+    this.#now = now;
+    const { stats, pictured, covered, mayTheatre, panelOpen } = now;
+    this.#store.dispatch({ type: 'optionschangerequest', detail: {} }); // That is: look again.
+    this.bar.toggleAttribute('noautohide', covered);
+    this.seek.hidden = this.badge.hidden = !pictured;
+    setText(this.badgeText, stats.following ? 'Live' : 'Go live');
     const behind = behindS(stats);
-    const atEdge = stats.following && stats.state === 'live' && pictured;
-    setIcon(this.play, video.paused ? 'play' : 'pause', video.paused ? 'Play (k)' : 'Pause (k)');
-    const silent = video.muted || video.volume === 0;
-    setIcon(this.mute, silent ? 'muted' : 'sound', silent ? 'Sound on (m)' : 'Mute (m)');
-    this.volume.value = video.muted ? 0 : video.volume;
-    this.volume.setAttribute('aria-valuetext', `${Math.round(this.volume.value * 100)} %`);
-    fill(this.volume, this.volume.value);
-    this.badge.hidden = !pictured;
-    this.badge.dataset.live = String(atEdge && !video.paused);
-    setText(this.badge, stats.following ? 'Live' : 'Go live');
-    this.badge.title = atEdge ? 'At the live edge' : 'To the live edge (l)';
-    this.seek.hidden = !pictured;
-    if (!this.#dragged) {
-      this.seek.value = -behind;
-      this.#say(behind);
-    }
-    const oldest = video.buffered.length ? video.currentTime - video.buffered.start(0) + behind : 0;
-    this.seek.style.setProperty('--held', `${Math.min(1, oldest / KEPT_S) * 100}%`);
-    if (stats.following) setText(this.lag, pictured && stats.lag_s !== null ? `${seconds(stats.lag_s)} behind the camera` : '');
-    this.captions.hidden = [...video.textTracks].every(({ mode }) => mode === 'disabled');
-    this.captions.setAttribute('aria-pressed', String([...video.textTracks].some(({ mode }) => mode === 'showing')));
-    this.pip.hidden = !document.pictureInPictureEnabled;
+    const far = behind >= 1 ? `${clock(behind)} behind live` : pictured && stats.lag_s !== null ? `${seconds(stats.lag_s)} behind the camera` : '';
+    setText(this.lag, far);
+    this.captions.setAttribute('role', 'switch'); // A button, as it calls itself, cannot be checked.
+    this.captions.hidden = [...this.#video.textTracks].every(({ mode }) => mode === 'disabled');
     this.theatre.hidden = !mayTheatre;
-    const full = document.fullscreenElement !== null;
-    setIcon(this.fullscreen, full ? 'unfull' : 'full', full ? 'Leave full screen (f)' : 'Full screen (f)');
+    this.panel.setAttribute('aria-expanded', String(panelOpen));
+    for (const button of this.row.children) {
+      const label = button.ariaLabel;
+      if (label && button.title !== label) button.title = label;
+    }
   }
 
-  #say(behind) {
-    const text = behind < 1 ? 'Live' : `${clock(behind)} behind live`;
-    this.seek.setAttribute('aria-valuetext', text);
-    fill(this.seek, 1 - behind / KEPT_S);
-    if (behind >= 1) setText(this.lag, text);
+  #isAtEdge() {
+    const { stats, pictured } = this.#now;
+    return stats.following && stats.state === 'live' && pictured;
+  }
+
+  /** How far back one can go. */
+  #heldS() {
+    const { buffered, currentTime } = this.#video;
+    return buffered.length ? Math.max(0, currentTime - buffered.start(0)) + behindS(this.#now.stats) : 0;
   }
 }
 
-/** Seconds that the viewer has gone back from where all viewers are. */
-export function behindS({ following, lag_s: lag, target_lag_s: target }) {
-  return following || lag === null ? 0 : Math.max(0, lag - target);
+/** What media-chrome's elements ask for, and who does it. */
+function asked(on) {
+  return {
+    mediaplayrequest: () => void on.play(),
+    mediapauserequest: () => void on.pause(),
+    mediamuterequest: () => void on.mute(),
+    mediaunmuterequest: () => void on.mute(),
+    mediavolumerequest: (_, __, { detail }) => void on.volume(Number(detail)),
+    mediaseekrequest: (_, __, { detail }) => void on.seek(-detail),
+    mediaseektoliverequest: () => void on.live(),
+    // With a detail it comes of the element's being taken off its page.
+    mediatogglesubtitlesrequest: (_, __, { detail }) => void (detail ?? on.captions()),
+    mediaenterpiprequest: () => void on.pip(),
+    mediaexitpiprequest: () => void on.pip(),
+    mediaenterfullscreenrequest: () => void on.fullscreen(),
+    mediaexitfullscreenrequest: () => void on.fullscreen(),
+  };
 }
 
-function fill(range, share) {
-  range.style.setProperty('--share', `${Math.max(0, Math.min(1, share)) * 100}%`);
+/** One of media-chrome's elements, with icons for its slots. */
+function chrome(tag, attributes, icons = {}) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  withoutStyleElements(made.shadowRoot);
+  for (const [slot, name] of Object.entries(icons)) {
+    const drawn = icon(name);
+    drawn.slot = slot;
+    made.append(drawn);
+  }
+  return made;
+}
+
+/**
+ * Turns an element's own style elements, which a site's policy may forbid, into sheets that are made by a script. The element goes
+ * on to find its rules in what stands in for them.
+ */
+function withoutStyleElements(root) {
+  for (const style of root.querySelectorAll('style')) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(style.textContent);
+    root.adoptedStyleSheets.push(sheet);
+    style.replaceWith(Object.assign(document.createElementNS(null, 'style'), { sheet }));
+  }
+  for (const { shadowRoot } of root.querySelectorAll('*')) if (shadowRoot) withoutStyleElements(shadowRoot);
 }

@@ -1,4 +1,4 @@
-// Buttons with a picture: the icons of the player, and how they change with what a press would do.
+// The icons of the player, and buttons that show one.
 
 import { element } from './elements.js';
 
@@ -28,18 +28,5 @@ export function icon(name) {
 }
 
 export function iconButton(label, name, action) {
-  const made = element('button', { type: 'button', title: label, 'aria-label': label, 'data-action': action }, icon(name));
-  made.dataset.icon = name;
-  return made;
-}
-
-/** Says what a press would do now. */
-export function setIcon(target, name, label) {
-  if (target.title !== label) {
-    target.title = label;
-    target.setAttribute('aria-label', label);
-  }
-  if (target.dataset.icon === name) return;
-  target.dataset.icon = name;
-  target.replaceChildren(icon(name));
+  return element('button', { type: 'button', title: label, 'aria-label': label, 'data-action': action }, icon(name));
 }

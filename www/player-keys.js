@@ -1,9 +1,10 @@
 // Single keys, as players elsewhere have them.
 
 const KEYS = {
-  ' ': 'play', k: 'play', m: 'mute', f: 'fullscreen', t: 'theatre', c: 'captions', p: 'pip', i: 'panel', l: 'live',
+  ' ': 'toggle', k: 'toggle', m: 'mute', f: 'fullscreen', t: 'theatre', c: 'captions', p: 'pip', i: 'panel', l: 'live',
   arrowleft: 'back', arrowright: 'forward', arrowup: 'louder', arrowdown: 'quieter',
 };
+const ON_VOLUME = { arrowleft: 'quieter', arrowright: 'louder' };
 
 /** What a key press asks for, or undefined: somebody is typing, or means a control of its own or a shortcut of the browser's. */
 export function keyAction(event) {
@@ -13,8 +14,8 @@ export function keyAction(event) {
   const is = (selector) => target instanceof Element && target.matches(selector);
   if (target.isContentEditable || is('input:not([type=range]), textarea, select')) return undefined;
   if (key === ' ' && is('button, a, summary')) return undefined;
-  if (key.startsWith('arrow') && is('input')) return undefined;
-  const action = KEYS[key];
+  const onVolume = event.composedPath().some(({ dataset }) => dataset?.action === 'volume');
+  const action = (onVolume && ON_VOLUME[key]) || KEYS[key];
   // Held down, arrows go on; anything else would flicker.
   return event.repeat && !key.startsWith('arrow') ? undefined : action;
 }

@@ -61,39 +61,40 @@ video { width: 100%; height: 100%; display: block; object-fit: contain; }
 .alert { padding: 8px 16px; border-radius: 99px; border: 1px solid #ffffff59; font-weight: 600; font-size: 14px; background: #0b0e1280; }
 .alert:hover { background: #fff2; }
 .alert[aria-pressed="true"] { background: #fff; color: #14181f; }
-.started { position: absolute; top: 14px; right: 14px; display: flex; gap: 10px; align-items: center; padding: 8px 10px 8px 16px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }
+.started { position: absolute; z-index: 1; top: 14px; right: 14px; display: flex; gap: 10px; align-items: center; padding: 8px 10px 8px 16px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }
 .started:empty { display: none; }
 .started button { display: grid; outline-color: #14181f !important; border-radius: 50%; }
 @keyframes turn { to { transform: rotate(1turn); } }
 
-.unmute { position: absolute; top: 14px; left: 14px; display: flex; gap: 8px; align-items: center; padding: 9px 16px 9px 12px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }
-.controls { position: absolute; inset: auto 0 0; padding: 34px 10px 6px; background: linear-gradient(transparent, #000c); pointer-events: none; transition: opacity .2s; }
-.stage.still[data-curtain="open"][data-paused="false"] .controls:not(:focus-within) { opacity: 0; }
-.stage.still[data-curtain="open"][data-paused="false"] { cursor: none; }
-.stage:not(.still) video::-webkit-media-text-track-container { transform: translateY(-44px); }
-@media (hover: none) { .stage.tapped .controls { opacity: 1 !important; } }
+.unmute { position: absolute; z-index: 1; top: 14px; left: 14px; display: flex; gap: 8px; align-items: center; padding: 9px 16px 9px 12px; border-radius: 99px; background: #fff; color: #14181f; font-weight: 600; box-shadow: 0 2px 12px #0006; }
+media-controller { position: absolute; inset: 0; display: block; line-height: inherit; --media-background-color: none; --media-primary-color: #fff; --media-font: inherit; --media-control-background: none; --media-control-hover-background: #fff2; --media-control-height: 22px; --media-control-padding: 9px; --media-focus-box-shadow: none; --media-tooltip-display: none; --media-range-padding: 7px; --media-range-track-border-radius: 2px; --media-range-track-background: #ffffff47; --media-time-range-buffered-color: none; --media-range-thumb-width: 14px; --media-range-thumb-height: 14px; --media-range-thumb-box-shadow: 0 1px 4px #0008; --media-control-transition-in: opacity .2s; --media-control-transition-out: opacity .2s; }
+media-controller[userinactive]:not([mediapaused]) { cursor: none; }
+.stage:not([data-curtain="open"]) media-controller { pointer-events: none; }
+.controls { align-self: stretch; box-sizing: border-box; padding: 34px 10px 6px; background: linear-gradient(transparent, #000c); pointer-events: none; }
+.controls:focus-within { opacity: 1; }
+.stage:has(media-controller:not([userinactive])) video::-webkit-media-text-track-container { transform: translateY(-44px); }
 .controls > * { pointer-events: auto; }
 .row { display: flex; align-items: center; gap: 2px; }
-.row > button:not(.badge) { width: 40px; height: 40px; display: grid; place-items: center; border-radius: 8px; flex: none; }
-.row > button:not(.badge):hover { background: #fff2; }
-.row > button[aria-pressed="true"] { box-shadow: inset 0 -3px #fff; }
-.row > button:focus-visible { outline-offset: -3px; }
-[data-icon="play"] svg, [data-icon="pause"] svg { fill: currentColor; stroke: none; }
+.row > :is(button, [role]:not(.badge)) { width: 40px; height: 40px; display: grid; place-items: center; border-radius: 8px; flex: none; }
+.row > button:hover { background: #fff2; }
+.row > [aria-checked="true"] { box-shadow: inset 0 -3px #fff; }
+.row > :focus-visible { outline-offset: -3px; }
+.row > [data-action="play"] svg { fill: currentColor; stroke: none; }
+.row > :is([mediavolumeunavailable], [mediapipunavailable], [mediafullscreenunavailable]) { display: none !important; }
 .gap { flex: 1; }
-.badge { display: flex; align-items: center; gap: 7px; margin: 0 4px 0 8px; padding: 3px 10px; border-radius: 5px; background: #ffffff33; font-size: 13px; font-weight: 700; white-space: nowrap; flex: none; }
-.badge::before { content: ""; width: 7px; height: 7px; border-radius: 50%; background: #c4ccd6; }
-.badge[data-live="true"] { background: var(--own-live); }
-.badge[data-live="true"]::before { background: #fff; }
+.badge { display: flex; align-items: center; margin: 0 4px 0 8px; padding: 3px 10px; border-radius: 5px; background: #ffffff33; font-size: 13px; line-height: 1.45; font-weight: 700; white-space: nowrap; flex: none; cursor: pointer; }
+.badge span { text-transform: none; }
+.dot { width: 7px; height: 7px; margin-right: 7px; border-radius: 50%; background: #c4ccd6; }
+.badge[mediatimeislive]:not([mediapaused]) { background: var(--own-live); }
+.badge[mediatimeislive]:not([mediapaused]) .dot { background: #fff; }
 .lag { margin-left: 6px; font-size: 13px; color: #e3e8ee; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
-input[type="range"] { -webkit-appearance: none; appearance: none; margin: 0; height: 22px; background: none; cursor: pointer; border-radius: 6px; --track: linear-gradient(#fff, #fff) 0 / var(--share, 0%) 100% no-repeat, #ffffff47; }
-input[type="range"]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--track); }
-input[type="range"]::-moz-range-track { height: 4px; border-radius: 2px; background: var(--track); }
-input[type="range"]::-webkit-slider-thumb { -webkit-appearance: none; width: 14px; height: 14px; margin-top: -5px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 1px 4px #0008; }
-input[type="range"]::-moz-range-thumb { width: 14px; height: 14px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 1px 4px #0008; }
-.seek { display: block; width: 100%; --track: linear-gradient(#fff, #fff) 0 / var(--share, 0%) 100% no-repeat, linear-gradient(#fff5, #fff5) 100% / var(--held, 0%) 100% no-repeat, #fff2; }
-.volume { width: 76px; margin: 0 4px 0 2px; }
-@media (hover: none) { .volume { display: none; } }
+:is(media-time-range, media-volume-range) { background: none; }
+:is(media-time-range, media-volume-range)::part(track) { clip-path: none; } /* Chromium's cache of styles keeps what one refers to, and so a whole player that was removed. */
+media-time-range { display: flex; width: 100%; height: 22px; }
+media-volume-range { width: 84px; height: 22px; min-height: 0; }
+:is(media-time-range, media-volume-range):focus-within { border-radius: 6px; outline: 2px solid #fff; }
+@media (hover: none) { media-volume-range { display: none; } }
 
 .notice { display: flex; align-items: center; gap: 8px 18px; justify-content: space-between; margin: 10px 0 0; padding: 10px 10px 10px 14px; border-radius: 10px; border: 1px solid var(--own-line); background: var(--own-raised); font-size: 14px; }
 .notice button, .plain { flex: none; padding: 6px 14px; border-radius: 7px; border: 1px solid var(--own-line); font-weight: 600; background: var(--own-raised); }
@@ -160,6 +161,6 @@ dialog.share .when input { margin: 0; width: 16px; height: 16px; }
 dialog.share .quiet { margin: 8px 0 16px; font-size: 13px; color: var(--own-quiet); }
 .field { display: flex; gap: 8px; align-items: flex-start; }
 .field input, .field textarea { flex: 1; min-width: 0; font: 13px/1.5 ui-monospace, monospace; color: inherit; background: none; border: 1px solid var(--own-line); border-radius: 7px; padding: 6px 9px; resize: none; }
-@media (max-width: 560px) { .row > button:not(.badge) { width: 38px; } .controls { padding: 26px 6px 4px; } .lag, .volume, [data-action="theatre"] { display: none !important; } :host(:not([fill])) .notice { margin: 0; border-width: 0 0 1px; border-radius: 0; } .under { padding: 12px 14px; }  .panel { margin: 0 14px 12px; padding: 14px; } }
+@media (max-width: 560px) { .row > :is(button, [role]:not(.badge)) { width: 38px; } .controls { padding: 26px 6px 4px; } .lag, media-volume-range, [data-action="theatre"] { display: none !important; } :host(:not([fill])) .notice { margin: 0; border-width: 0 0 1px; border-radius: 0; } .under { padding: 12px 14px; }  .panel { margin: 0 14px 12px; padding: 14px; } }
 @media (prefers-reduced-motion: reduce) { *, *::after { transition: none !important; } .spinner { animation-duration: 4s; } }
 `;

@@ -1,8 +1,7 @@
 // The player's looks: builds the shadow DOM once, and shows a state whenever it is given one. Decides nothing. What is
-// not needed for the picture (panel, share dialog) is loaded when it is first asked for.
+// not needed for the picture is loaded when it is (controls) or is asked for (panel, share dialog).
 
 import { element, setText } from './elements.js';
-import { Controls } from './player-controls.js';
 import { icon } from './player-icons.js';
 import { STYLE } from './player-style.js';
 import { SharingPill } from './sharing-pill.js';
@@ -12,10 +11,11 @@ import { wording } from './wording.js';
 const SHEET = new CSSStyleSheet();
 SHEET.replaceSync(STYLE);
 
-const TAPPED_SHOWS_MS = 3000; // the controls, where nothing hovers
 const SHOWS_A_PICTURE = new Set(['live', 'buffering', 'reconnecting', 'ended']);
+const MAY_GET_ONE = new Set(['connecting', 'live', 'buffering', 'reconnecting']);
 
 export class PlayerView {
+  #controls = null; // promised, then there
   #panel = null;
   #share = null;
   #latest = null;
@@ -25,7 +25,6 @@ export class PlayerView {
     this.root = root;
     this.on = { ...on, panel: () => this.togglePanel(), fullscreen: () => this.toggleFullscreen(), share: () => this.openShare() };
     this.video = element('video', { playsInline: true, disableRemotePlayback: true, preload: 'auto' });
-    this.controls = new Controls(this.video, this.on);
     this.pill = new SharingPill({ onSharing: on.sharing, onUploadCap: on.uploadCap, onNoticed: on.noticed, onAnswer: on.answer });
     this.#build();
   }
@@ -37,7 +36,7 @@ export class PlayerView {
     this.curtain = element('div', { className: 'curtain', part: 'curtain' },
       element('span', { className: 'spinner', 'aria-hidden': 'true' }), this.begin, this.curtainText, this.curtainMore);
     this.unmute = element('button', { type: 'button', className: 'unmute', part: 'unmute', hidden: true, 'data-action': 'unmute' }, icon('muted'), 'Tap for sound');
-    this.stage = element('div', { className: 'stage', part: 'stage' }, this.video, this.curtain, this.unmute, this.controls.root);
+    this.stage = element('div', { className: 'stage', part: 'stage' }, this.video, this.curtain, this.unmute);
 
     this.title = element('strong');
     this.text = element('span');
@@ -49,18 +48,17 @@ export class PlayerView {
 
     this.begin.onclick = this.on.play;
     this.unmute.onclick = this.on.unmute;
-    this.video.onclick = () => this.#tapped();
-    this.video.ondblclick = () => this.toggleFullscreen();
-    this.controls.follow(this.stage);
+    const onPicture = (kind, act) => this.stage.addEventListener(kind, ({ target }) => {
+      if (target === this.video || target.localName === 'media-controller') act();
+    });
+    onPicture('click', () => this.#tapped());
+    onPicture('dblclick', () => this.toggleFullscreen());
   }
 
   /** A mouse pauses; a finger brings the controls up, and gives sound where the browser held it back. */
   #tapped() {
-    if (!this.unmute.hidden) return this.on.unmute();
-    if (!matchMedia('(hover: none)').matches) return this.on.play();
-    this.stage.classList.add('tapped');
-    clearTimeout(this.tapTimer);
-    this.tapTimer = setTimeout(() => this.stage.classList.remove('tapped'), TAPPED_SHOWS_MS);
+    if (!this.unmute.hidden) this.on.unmute();
+    else if (!matchMedia('(hover: none)').matches) this.on.toggle();
   }
 
   render(now) {
@@ -82,15 +80,29 @@ export class PlayerView {
     setText(this.curtainText, held.title);
     setText(this.curtainMore, held.text);
     this.unmute.hidden = sound !== 'muted';
-    this.controls.render({ stats, pictured, mayTheatre: keysOfPage && !fills });
+    // Before, they would only keep the picture waiting.
+    if (pictured || !MAY_GET_ONE.has(stats.state)) this.#controls ??= this.#bringControls();
+    const covered = this.stage.dataset.curtain !== 'open';
+    this.controls?.render({ stats, pictured, covered, mayTheatre: keysOfPage && !fills, panelOpen: !this.panelPlace.hidden });
     this.pill.render(now);
     if (!this.panelPlace.hidden) this.#panel?.render(now);
   }
 
+  async #bringControls() {
+    try {
+      const { Controls } = await import('./player-controls.js');
+      this.controls = new Controls(this.video, this.stage, this.on);
+      this.stage.append(this.controls.root);
+      this.render(this.#latest);
+    } catch (error) {
+      console.error('swarmcast: there are no controls.', error); // Keys and taps work.
+    }
+  }
+
   async togglePanel() {
     const opens = (this.panelPlace.hidden = !this.panelPlace.hidden) === false;
-    this.controls.panel.setAttribute('aria-expanded', String(opens));
     this.#panel?.shown(opens);
+    if (this.#latest) this.render(this.#latest);
     if (!opens || this.#panel) return;
     const { Panel } = await import('./player-panel.js');
     this.#panel ??= new Panel(this.panelPlace, this.root);
@@ -112,10 +124,6 @@ export class PlayerView {
 
   /** Off its page, nothing of the player goes on moving. */
   moves(on) {
-    if (!on) {
-      this.controls.rest();
-      clearTimeout(this.tapTimer);
-    }
     this.#panel?.shown(on && !this.panelPlace.hidden);
   }
 }

@@ -5,8 +5,7 @@
 // through the life of the element, and shows what it says: figures -> view -> DOM.
 
 import init, { Viewer } from './dist/viewer.js';
-import { NOTHING_YET } from './figures.js';
-import { behindS } from './player-controls.js';
+import { behindS, NOTHING_YET } from './figures.js';
 import { keepAwake, tellMediaSession } from './player-device.js';
 import { eventBetween, isOffAir } from './player-events.js';
 import { History } from './player-history.js';
@@ -46,7 +45,9 @@ class SwarmcastPlayer extends HTMLElement {
   constructor() {
     super();
     this.#view = new PlayerView(this.attachShadow({ mode: 'open' }), {
-      play: () => this.#togglePlay(),
+      play: () => this.play(),
+      pause: () => this.pause(),
+      toggle: () => this.#togglePlay(),
       mute: () => this.#toggleMute(),
       unmute: () => this.#toggleMute(),
       volume: (volume) => this.#setVolume(volume),

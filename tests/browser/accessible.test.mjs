@@ -96,11 +96,13 @@ async function tabThrough(page, presses) {
   for (let press = 0; press < presses; press++) {
     await page.keyboard.press('Tab');
     const found = await page.evaluate(() => {
-      const focused = document.activeElement?.shadowRoot?.activeElement ?? document.activeElement;
+      const within = [];
+      for (let each = document.activeElement; each; each = each.shadowRoot?.activeElement) within.push(each);
+      const focused = within.at(-1);
       if (focused === document.body) return null;
       const name = focused.getAttribute('aria-label') ?? ([...(focused.labels ?? [])].map((label) => label.textContent).join(' ') || focused.textContent);
-      const shows = [focused, focused.nextElementSibling, focused.parentElement].some((each) => each && getComputedStyle(each).outlineStyle !== 'none');
-      return { name: name.trim(), action: focused.dataset.action ?? (focused.id || focused.dataset.call || focused.dataset.copies || focused.name || focused.tagName), shows };
+      const shows = [...within, focused.nextElementSibling, focused.parentElement].some((each) => each && getComputedStyle(each).outlineStyle !== 'none');
+      return { name: name.trim(), action: within.findLast(({ dataset }) => dataset.action)?.dataset.action ?? (focused.id || focused.dataset.call || focused.dataset.copies || focused.name || focused.tagName), shows };
     });
     if (!found) continue;
     assert.ok(found.name, `${found.action} has a name`);

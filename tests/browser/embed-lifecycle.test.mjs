@@ -47,7 +47,7 @@ scenario('two players on one page play side by side, and one goes on without the
   // Keys are for the one that has the focus.
   const muted = () => page.evaluate(() => ['one', 'two'].map((id) => document.getElementById(id).shadowRoot.querySelector('video').muted));
   const before = await muted();
-  await page.evaluate(() => document.getElementById('two').shadowRoot.querySelector('button[data-action=mute]').focus());
+  await page.locator('#two [data-action=mute]').focus();
   await page.keyboard.press('m');
   assert.deepEqual(await muted(), [before[0], !before[1]]);
 

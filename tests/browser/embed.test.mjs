@@ -20,6 +20,8 @@ const elementPage = ({ url, name, integrity }) => `<!doctype html><title>A site<
   <script type="module" src="${url}/embed.js" integrity="${integrity}" crossorigin></script>
   <swarmcast-player channel="${name}"></swarmcast-player>
   <script>
+    window.refused = [];
+    addEventListener('securitypolicyviolation', ({ violatedDirective }) => window.refused.push(violatedDirective));
     window.heard = [];
     for (const event of ${JSON.stringify(EVENTS)}) {
       document.querySelector('swarmcast-player').addEventListener(event, ({ detail }) => window.heard.push([event, detail.message]));
@@ -45,6 +47,7 @@ async function site(world) {
     '/element': elementPage({ url, name, integrity }),
     '/pinned-wrongly': elementPage({ url, name, integrity: integrity.replace(/.{6}$/, 'AAAAAA') }),
     '/frame': framePage({ url, name }),
+    '/frame-as-asked': framePage({ url, name }, '?autoplay=0&muted=1&controls=0&accent=%23b4472e'),
     '/frame-for-another': framePage({ url, name }, '?origin=http%3A%2F%2Fanother.example'),
   }, { policy: documentedPolicy(url) });
 }
@@ -87,6 +90,14 @@ scenario('an element on another site plays, is steered, says what happens, and p
   await visitor.sees('the picture');
   assert.deepEqual((await heard(visitor.page)).map(([event]) => event).slice(0, 1), ['live']);
   await visitor.until('is linked to somebody', 20, async () => (await visitor.stats()).links.some(({ kind }) => kind !== 'relay'));
+
+  // The policy forbids style elements and inline styles, and nothing of the player needs any.
+  const bar = await visitor.page.locator('[data-action="seek"]').evaluate((seek) => {
+    const { width } = getComputedStyle(seek.shadowRoot.getElementById('progress'));
+    return { progress: parseFloat(width), whole: seek.clientWidth };
+  });
+  assert.ok(bar.progress > bar.whole / 2, `styled by media-chrome: ${JSON.stringify(bar)}`);
+  assert.deepEqual(await visitor.page.evaluate(() => window.refused.filter((directive) => directive.startsWith('style'))), []);
 
   const call = (method, ...args) => visitor.page.evaluate(([name, list]) => document.querySelector('swarmcast-player')[name](...list), [method, args]);
   const video = (property) => visitor.page.evaluate((name) => window.underTest.video()[name], property);
@@ -161,6 +172,22 @@ scenario('a frame on another site plays and is steered by the page that holds it
   await inside.evaluate(() => window.postMessage({ swarmcast: 1, id: 1, call: 'pause' }, '*'));
   await page.evaluate(() => window.player.stats());
   assert.equal(await inside.evaluate(() => window.underTest.video().paused), false);
+
+  // A frame is as its address says.
+  await page.goto(`${origin}/frame-as-asked`);
+  await page.evaluate(() => window.player.ready);
+  const asked = page.frames().find((frame) => frame.url().includes('/embed/'));
+  assert.equal((await page.evaluate(() => window.player.stats())).state, 'idle');
+  await page.evaluate(() => window.player.play());
+  await world.until('the frame plays', 10, () => asked.evaluate(() => window.underTest.frames.firstAtMs));
+  await asked.locator('.controls').waitFor({ state: 'attached' });
+  const looks = await asked.evaluate(() => [window.underTest.video().muted, getComputedStyle(document.querySelector('swarmcast-player')).getPropertyValue('--own-viewers')]);
+  assert.deepEqual(looks, [true, '#b4472e']);
+  assert.equal(await asked.locator('.controls').isVisible(), false);
+
+  // The page to try both kinds with.
+  await page.goto(`${world.url}/assets/embed-test.html?channel=${world.name}`);
+  for (const kind of ['element', 'frame']) await page.locator(`#${kind}-said`, { hasText: 'live:' }).waitFor({ timeout: 10_000 });
 
   await page.goto(`${origin}/frame-for-another`);
   const other = page.frames().find((frame) => frame.url().includes('/embed/'));

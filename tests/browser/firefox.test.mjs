@@ -129,7 +129,7 @@ inFirefox('an element and a frame on another site play in Firefox, with captions
   await element.until('is live', 10, async () => (await element.state()) === 'live');
   const shown = () => element.page.evaluate(() => {
     const button = document.querySelector('swarmcast-player').shadowRoot.querySelector('[data-action="captions"]');
-    if (!button.hidden && button.getAttribute('aria-pressed') === 'false') button.click();
+    if (button && !button.hidden && button.ariaChecked === 'false') button.click();
     const track = [...window.underTest.video().textTracks].find(({ mode }) => mode === 'showing');
     return [...(track?.activeCues ?? [])].map((cue) => cue.getCueAsHTML().textContent);
   });

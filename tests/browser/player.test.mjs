@@ -17,7 +17,7 @@ const behind = async (viewer) => {
   const { lag_s: lag, target_lag_s: target } = await viewer.stats();
   return lag - target;
 };
-const isAtTheEdge = async (viewer) => (await viewer.stats()).following && (await badge(viewer).getAttribute('data-live')) === 'true';
+const isAtTheEdge = async (viewer) => (await viewer.stats()).following && await badge(viewer).evaluate((button) => button.matches('[mediatimeislive]:not([mediapaused])'));
 
 async function watching(world) {
   await world.broadcast();
@@ -34,6 +34,14 @@ scenario('a viewer pauses, goes back, is left there, and returns to the edge', a
 
   const onLockScreen = () => viewer.page.evaluate(() => `${navigator.mediaSession.metadata?.title} ${navigator.mediaSession.playbackState}`);
   assert.equal(await onLockScreen(), 'demo playing');
+  await viewer.page.evaluate(() => {
+    const { setActionHandler } = MediaSession.prototype;
+    window.mediaKeys = {};
+    MediaSession.prototype.setActionHandler = function (name, act) {
+      window.mediaKeys[name] = act;
+      setActionHandler.call(this, name, act);
+    };
+  });
   await keyboard.press('Space');
   await viewer.until('has paused', 5, () => viewer.page.evaluate(() => window.underTest.video().paused));
   await viewer.until('tells the lock screen', 5, async () => (await onLockScreen()) === 'demo paused');
@@ -51,9 +59,17 @@ scenario('a viewer pauses, goes back, is left there, and returns to the edge', a
   world.note(`left ${left.toFixed(1)} s behind the others, then ${there.toFixed(1)} s`);
   assert.ok(there > left + BACK_S, 'nobody took the viewer forward');
   assert.match(await badge(viewer).innerText(), /go live/i);
-  assert.match(await viewer.page.locator('[data-action="seek"]').getAttribute('aria-valuetext'), /^\d:\d\d behind live$/);
+  const seek = viewer.page.locator('[data-action="seek"] input');
+  assert.match(await seek.getAttribute('aria-valuetext'), /^[1-9]\d* seconds behind live$/);
   const shown = (await viewer.lagsMs(0)).at(-1) / 1000;
   assert.ok(shown > left + BACK_S, `the picture says ${shown} s`);
+
+  // The media keys of the device go back and forth as well, and no further than the edge.
+  const mediaKey = (name) => viewer.page.evaluate((key) => window.mediaKeys[key]({ seekOffset: 3 }), name);
+  await mediaKey('seekbackward');
+  await viewer.until('has gone back by a media key', 5, async () => (await behind(viewer)) > there + 1);
+  await mediaKey('seekforward');
+  await viewer.until('has come forward by a media key', 5, async () => (await behind(viewer)) < there + 1);
 
   await badge(viewer).focus();
   await keyboard.press('Enter');

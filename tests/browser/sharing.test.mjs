@@ -74,8 +74,8 @@ scenario('the panel shows figures, charts and the swarm, and copies them', async
   const viewer = await world.viewer();
   await viewer.firstFrame();
   const { page } = viewer;
-  const loaded = () => page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => name.includes('/vendor/')));
-  assert.equal(await loaded(), false, 'charts are loaded when the panel is opened');
+  const loaded = () => page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /uPlot|d3-force/.test(name)));
+  assert.equal(await loaded(), false, 'charts and the picture are loaded when the panel is opened');
   await page.keyboard.press('i');
   await page.locator('[data-role="panel"] canvas').nth(2).waitFor({ timeout: 15_000 });
   assert.equal(await loaded(), true);
