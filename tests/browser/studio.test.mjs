@@ -63,6 +63,17 @@ function asOnAPhone() {
   Object.defineProperty(navigator, 'wakeLock', { value: { request } });
 }
 
+/** Which microphones a page has opened. */
+function notesMicrophones() {
+  const { getUserMedia } = MediaDevices.prototype;
+  window.microphones = [];
+  MediaDevices.prototype.getUserMedia = async function (asked) {
+    const stream = await getUserMedia.call(this, asked);
+    for (const track of stream.getAudioTracks()) window.microphones.push(track.getSettings().deviceId);
+    return stream;
+  };
+}
+
 /** In the page: whatever can be pressed or filled in, and no finger gets at: beside the screen, covered, or too small. */
 function outOfReach() {
   const all = [...(document.querySelector('dialog[open]') ?? document).querySelectorAll('a, button, input, select, summary')];
@@ -90,9 +101,25 @@ function facesAndGrounds() {
 scenario('a browser goes live with its camera, and three others see and hear it', async (world) => {
   mkdirSync(PICTURES, { recursive: true });
   await world.startTracker();
-  const { page, problems } = await studio(world);
+  const { page, problems } = await studio(world, { script: notesMicrophones });
   await page.locator('#go:enabled').waitFor({ timeout: 20_000 });
   await page.screenshot({ path: `${PICTURES}/studio-desktop.png` });
+
+  // The level meter shows what the microphone hears, and then what another one does.
+  const level = () => page.locator('#level').evaluate(({ value }) => value);
+  const meterMoves = async () => {
+    const before = await level();
+    await world.until('the level meter moves', 10, async () => (await level()) !== before);
+  };
+  await meterMoves();
+  const opened = () => page.evaluate(() => window.microphones.at(-1));
+  const first = await opened();
+  const offered = await page.locator('#microphone option').evaluateAll((options) => options.map(({ value }) => value));
+  const another = offered.findLast((id) => id !== 'none');
+  assert.notEqual(another, first);
+  await page.locator('#microphone').selectOption(another);
+  await world.until('the other microphone is open', 10, async () => (await opened()) === another);
+  await meterMoves();
   const link = await goLive(page, 'from-a-tab');
   assert.match(link, /\/watch\/from-a-tab#key=[\w-]{43}$/);
   await world.goesLive(20);
