@@ -408,6 +408,8 @@ impl Swarm {
         if self.identity.role == Role::Viewer {
             self.deliver(now);
             self.say_have(now);
+        }
+        if self.identity.role != Role::Relay {
             self.report(now);
         }
         self.ask_time(now);
@@ -433,13 +435,15 @@ impl Swarm {
         self.neighbors.values().filter(|n| n.role == Role::Viewer).map(|n| n.peer).collect()
     }
 
-    /// Direct links are probed. The relay's is not: TCP knows by itself, and nobody plans with its upload.
+    /// Direct links are probed. The relay's is not, as TCP knows by itself, and nobody plans with its upload; but by the source,
+    /// whose uplink carries that copy as well.
     fn ping(&mut self, now: Timestamp) {
         if self.identity.role == Role::Relay {
             return;
         }
         let nonce = self.rng.next() as u32;
-        let due = |neighbor: &&mut Neighbor| neighbor.peer != PeerId::RELAY && neighbor.ping_at <= now;
+        let (all, relay) = (self.identity.role == Role::Source, PeerId::RELAY);
+        let due = |neighbor: &&mut Neighbor| (all || neighbor.peer != relay) && neighbor.ping_at <= now;
         let pings: Vec<_> =
             self.neighbors.values_mut().filter(due).map(|n| (n.peer, n.ping(now, nonce))).collect();
         pings.iter().for_each(|(peer, ping)| self.send(*peer, ping));
@@ -498,7 +502,8 @@ impl Swarm {
     /// has fallen behind would never catch up.
     pub(crate) fn stale_ms(&self) -> u32 {
         let lag_ms = self.target_lag_ms() as u32;
-        let kept_ms = if self.identity.role == Role::Viewer { lag_ms / 2 } else { lag_ms + STALE_MARGIN_MS };
+        let gives_up = self.identity.role == Role::Viewer || self.is_source_full();
+        let kept_ms = if gives_up { lag_ms / 2 } else { lag_ms + STALE_MARGIN_MS };
         self.store.newest_ms().saturating_sub(kept_ms)
     }
 

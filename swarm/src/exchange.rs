@@ -66,7 +66,7 @@ impl Swarm {
             Frame::Pong { nonce, received, late_ms } => {
                 let Some(neighbor) = self.neighbors.get_mut(&peer) else { return };
                 neighbor.ponged(now, nonce, received);
-                if peer != PeerId::RELAY {
+                if peer != PeerId::RELAY || self.identity.role == Role::Source {
                     self.uplink.note(late_ms);
                 }
             }

@@ -72,8 +72,10 @@ impl Swarm {
         let willing = willing && self.epoch == Some(epoch);
         let bits_per_second = self.repairs_bps();
         bits_per_second.into_iter().for_each(|bps| self.allowance.fill(now, bps / 8.0));
+        let oldest_ms = if self.is_source_full() { self.stale_ms() } else { 0 };
         let (store, allowance) = (&self.store, &mut self.allowance);
-        let bytes = |seq| store.piece(seq).map(|piece| piece.frame().len()).filter(|_| willing);
+        let piece = |seq| store.piece(seq).filter(|piece| willing && piece.header.time_ms >= oldest_ms);
+        let bytes = |seq| piece(seq).map(|piece| piece.frame().len());
         let mut allow = |bytes| bits_per_second.is_none() || allowance.take(bytes);
         let (given, missing): (Vec<u32>, Vec<u32>) =
             pieces.iter().partition(|&&seq| bytes(seq).is_some_and(&mut allow));

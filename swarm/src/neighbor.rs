@@ -242,12 +242,13 @@ impl Neighbor {
         self.outbox.len()
     }
 
-    /// What is pushed over the link waits before it, at `stripe_bps` for each stripe.
-    pub(crate) fn is_strained(&self, stripe_bps: u64) -> bool {
+    /// What is pushed over the link waits before it, at `stripe_bps` for each stripe of a broadcast of `all`.
+    pub(crate) fn is_strained(&self, stripe_bps: u64, all: StripeSet) -> bool {
         let waiting = self.outbox.iter().filter(|waiting| !waiting.repair).count();
-        let pushed_bps = stripe_bps * self.pushes.len() as u64;
+        let pushed = self.pushes.intersection(all).len();
+        let pushed_bps = stripe_bps * pushed as u64;
         let queued = Duration::from_micros(self.queued_bytes as u64 * 8_000_000 / pushed_bps.max(1));
-        waiting > PIECES_WAITING_MAX * self.pushes.len() || queued > WAIT_MAX
+        waiting > PIECES_WAITING_MAX * pushed || queued > WAIT_MAX
     }
 
     /// The other side says what it got; more than it was sent is not believed.

@@ -15,6 +15,7 @@ mod picture;
 mod placing;
 mod received;
 mod seats;
+mod source;
 mod telling;
 mod tree;
 mod upload;
@@ -33,6 +34,7 @@ use member::Member;
 use outposts::Outpost;
 pub use picture::{Picture, Pictured};
 pub use received::Received;
+use source::SourceUplink;
 use tree::{Seat, Tree};
 use upload::Measured;
 
@@ -116,6 +118,7 @@ pub struct Roster {
     /// Everybody who was here before the tracker's start has had time to come back.
     settled: bool,
     source: Option<PeerId>,
+    source_uplink: SourceUplink,
     seats: BTreeMap<PeerId, Seat>,
     /// By seat. That of the root stays empty.
     members: Vec<Option<Member>>,
@@ -171,6 +174,7 @@ impl Roster {
             started: None,
             settled: false,
             source: None,
+            source_uplink: SourceUplink::unknown(None),
             seats: BTreeMap::new(),
             members: vec![None],
             free: Vec::new(),
@@ -202,7 +206,10 @@ impl Roster {
     /// The broadcast's parameters, from its stream header.
     pub fn set_stream(&mut self, now: Timestamp, stripes: u8, bitrate_bps: u32) {
         let stripes = stripes.clamp(1, STRIPES_MAX);
-        self.bitrate_bps = bitrate_bps.max(1);
+        if std::mem::replace(&mut self.bitrate_bps, bitrate_bps.max(1)) > bitrate_bps {
+            self.source_uplink = SourceUplink::unknown(self.source);
+            self.settle_roots(now);
+        }
         if std::mem::replace(&mut self.stripes, stripes) != stripes {
             let seats = self.members.len();
             for seat in self.everyone() {
@@ -242,6 +249,10 @@ impl Roster {
 
     /// A member says what it measures.
     pub fn report(&mut self, now: Timestamp, peer: PeerId, report: &Report) {
+        if self.source == Some(peer) {
+            self.source_reports(now, report);
+            return self.send_stale(now);
+        }
         let Some(seat) = self.present(peer) else { return };
         let measured = Measured {
             capacity_bps: report.capacity_bps,
@@ -269,6 +280,7 @@ impl Roster {
         self.received = self.received.plus(more);
         let flows = more.all() > 0 && unheard < FEEDS_WITHIN;
         self.replace_idle_parents(now, seat, report, flows && !self.are_few());
+        self.note_relayed(now, seat, report);
         self.link_parents(seat);
         self.relieve(now, seat);
         self.trim_homes(now, seat);
@@ -296,7 +308,7 @@ impl Roster {
         if let Some(culprit) = culprit {
             let lost: Vec<u8> = (0..self.stripes)
                 .filter(|&stripe| fault == Fault::Unlinked || stripes.contains(stripe))
-                .filter(|&stripe| self.tree(stripe).parent(seat) == Some(culprit))
+                .filter(|&stripe| self.feeder(seat, stripe) == Some(failed))
                 .collect();
             lost.iter().for_each(|&stripe| self.set_parent(now, seat, stripe, None));
             if fault == Fault::Lied || !lost.is_empty() {

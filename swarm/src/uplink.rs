@@ -22,6 +22,10 @@ const WAITED_MS: u16 = 5;
 /// An uplink with so much in its queue is full: half of what home routers hold.
 const QUEUE_FULL_MS: u64 = 100;
 
+/// Percent of time for which a source's uplink is said to be busy while more than a piece of each stripe waits for its
+/// session: soon it will be full.
+pub(crate) const TIGHT: u8 = 99;
+
 /// Percent of time for which an uplink is busy, from which on repairs are left to others.
 const BUSY: u8 = 85;
 
@@ -63,10 +67,16 @@ pub(crate) struct Look {
     pub(crate) links: usize,
     /// Those of them before which pieces wait.
     pub(crate) strained: usize,
+    /// Links below which their strain says nothing.
+    pub(crate) links_min: usize,
     /// Bits a second that arrived over all links.
     pub(crate) acknowledged_bps: u64,
     /// Bits a second of one stripe.
     pub(crate) stripe_bps: u64,
+    /// A source's session is one of these: what the relay lacks, nobody can have.
+    pub(crate) session: bool,
+    /// A source's session is about to become one.
+    pub(crate) tight: bool,
     /// The swarm is small.
     pub(crate) few: bool,
 }
@@ -124,12 +134,15 @@ impl Uplink {
         let busy = self.take_pings(look.links > 0);
         self.carried.rotate_right(1);
         self.carried[0] = look.acknowledged_bps;
-        let strained = look.links >= LINKS_MIN && look.strained * 2 > look.links;
+        let strained = look.session || look.links >= look.links_min && look.strained * 2 > look.links;
         let slow = !look.few && self.queue_ms.is_some_and(|queue| queue > QUEUE_FULL_MS);
         self.full_for = if strained || slow { self.full_for + 1 } else { 0 };
         let is_full = self.full_for >= FULL_AFTER;
         self.measured = busy
             .map(|busy| Measured { capacity_bps: self.carries_bps(), busy: ((busy * 100.0) as u8).min(99) });
+        if look.tight {
+            self.measured = Some(Measured { capacity_bps: self.carries_bps(), busy: TIGHT });
+        }
         if is_full {
             let carried = self.carried.into_iter().max().unwrap_or_default();
             self.measured = Some(Measured { capacity_bps: carried, busy: 100 });
@@ -201,13 +214,21 @@ impl Swarm {
     /// Looks whether the uplink carries what is asked of it; if it does not for long, one feed is given up, and whoever
     /// had it turns to another.
     pub(crate) fn weigh_uplink(&mut self, now: Timestamp) {
-        let pushed = self.neighbors.values().filter(|n| n.peer != PeerId::RELAY);
-        let stripe_bps = self.stripe_bps();
-        let mut look = Look { stripe_bps, few: self.are_few(), ..Look::default() };
+        let source = self.identity.role == Role::Source;
+        let pushed = self.neighbors.values().filter(|n| source || n.peer != PeerId::RELAY);
+        let (stripe_bps, all) = (self.stripe_bps(), StripeSet::all(self.stripes()));
+        let few = self.are_few();
+        // A few busy machines strain all links of a source.
+        let links_min = if source && few { usize::MAX } else { LINKS_MIN };
+        let mut look = Look { stripe_bps, links_min, few, ..Look::default() };
         for neighbor in pushed {
             look.acknowledged_bps += neighbor.acknowledged_bps;
             look.links += usize::from(!neighbor.pushes.is_empty());
-            look.strained += usize::from(!neighbor.pushes.is_empty() && neighbor.is_strained(stripe_bps));
+            let strained = !neighbor.pushes.is_empty() && neighbor.is_strained(stripe_bps, all);
+            look.strained += usize::from(strained);
+            if neighbor.peer == PeerId::RELAY {
+                (look.session, look.tight) = (strained, neighbor.waiting() > self.stripes().into());
+            }
         }
         let verdict = self.uplink.weigh(now, look);
         let given: usize = self.neighbors.values().map(|neighbor| neighbor.pushes.len()).sum();
@@ -216,18 +237,18 @@ impl Swarm {
         if self.uplink.over_cap_for > OVER_CAP_MAX {
             self.keep_within_cap();
         }
-        if self.uplink.takes_news() || verdict.is_full {
+        if self.uplink.takes_news() || verdict.is_full || look.tight {
             self.report_soon(now);
         }
         if verdict.sheds && self.identity.role == Role::Viewer {
-            self.shed(stripe_bps);
+            self.shed(stripe_bps, all);
         }
     }
 
-    fn shed(&mut self, stripe_bps: u64) {
+    fn shed(&mut self, stripe_bps: u64, all: StripeSet) {
         let worst = self.neighbors.values_mut().filter(|n| n.peer != PeerId::RELAY);
-        let worst =
-            worst.filter(|n| !n.pushes.is_empty()).max_by_key(|n| (n.is_strained(stripe_bps), n.waiting()));
+        let worst = worst.filter(|n| !n.pushes.is_empty());
+        let worst = worst.max_by_key(|n| (n.is_strained(stripe_bps, all), n.waiting()));
         let Some(neighbor) = worst else { return };
         let stripes: StripeSet = neighbor.pushes.iter().take(1).collect();
         let peer = neighbor.peer;
@@ -244,6 +265,11 @@ impl Swarm {
         !self.are_few() && self.uplink.measured().is_some_and(|uplink| uplink.busy >= BUSY)
     }
 
+    /// Whether a source has more to send than its uplink carries.
+    pub(crate) fn is_source_full(&self) -> bool {
+        self.identity.role == Role::Source && self.uplink.full_for >= FULL_AFTER
+    }
+
     /// Bits a second of one stripe.
     pub(crate) fn stripe_bps(&self) -> u64 {
         self.stream().map_or(0, |s| u64::from(s.bitrate_bps) / u64::from(s.stripes.max(1)))
@@ -255,7 +281,16 @@ mod tests {
     use super::*;
 
     fn look(strained: usize) -> Look {
-        Look { links: 5, strained, acknowledged_bps: 2_600_000, stripe_bps: 500_000, few: false }
+        Look {
+            links: 5,
+            strained,
+            links_min: LINKS_MIN,
+            acknowledged_bps: 2_600_000,
+            stripe_bps: 500_000,
+            session: false,
+            tight: false,
+            few: false,
+        }
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -267,6 +302,15 @@ mod tests {
         let mut uplink = Uplink::default();
         (1..9).for_each(|second| assert!(!uplink.weigh(at(second), look(2)).is_full));
         assert_eq!((uplink.measured(), uplink.slots(at(9))), (None, usize::MAX));
+    }
+
+    #[test]
+    fn a_source_whose_session_lags_behind_is_full_whatever_its_links_are() {
+        let mut uplink = Uplink::default();
+        let lags = Look { links: 1, session: true, ..look(1) };
+        assert!(!uplink.weigh(at(1), lags).is_full);
+        assert!(uplink.weigh(at(2), lags).is_full);
+        assert_eq!(uplink.measured().unwrap().busy, 100);
     }
 
     #[test]

@@ -56,6 +56,16 @@ fn a_few_viewers_on_busy_machines_feed_each_other() {
     assert!(figures.on_time.unwrap() >= 0.999);
 }
 
+/// The relay's copy and one for each viewer below the source once shared an uplink that had room for one of them: 0.4 of the
+/// pieces were on time, and nobody saw a moving picture.
+#[test]
+fn a_source_with_upload_for_one_copy_gives_it_to_the_relay() {
+    let figures = run(setup(Scenario::WeakSource, 30, 20));
+    assert!(figures.on_time.unwrap() >= 0.995 && figures.rebuffer_ratio <= 0.01);
+    assert!(figures.source_upload_x <= 1.1, "{}", figures.source_upload_x);
+    assert!(figures.offload.unwrap() >= 0.9);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_figures() {
     let of = |seed| {

@@ -6,6 +6,7 @@ use wire::PeerId;
 use wire::session::{FromTracker, Report};
 
 use super::Roster;
+use super::source::SourceUplink;
 use super::tree::Seat;
 use super::upload::Upload;
 use crate::Timestamp;
@@ -16,6 +17,9 @@ const RETURN_GRACE: Duration = Duration::from_secs(10);
 impl Roster {
     pub(super) fn take_source(&mut self, now: Timestamp, peer: PeerId) {
         self.source = Some(peer);
+        if self.source_uplink.peer != Some(peer) {
+            self.source_uplink = SourceUplink::unknown(Some(peer));
+        }
         self.look_again();
         if let Some(stub) = self.seat(peer) {
             // Who came back to a restarted tracker before it named it as a parent; or it was a viewer just now.
@@ -120,8 +124,12 @@ impl Roster {
         }
     }
 
+    /// Links with the source are over, but for those that it feeds.
     pub(super) fn part_from_source(&mut self, source: PeerId) {
         for seat in self.everyone() {
+            if (0..self.stripes).any(|stripe| self.feeder(seat, stripe) == Some(source)) {
+                continue;
+            }
             let Some(member) = self.member_mut(seat).filter(|member| member.met(source)) else { continue };
             member.forget(source);
             let peer = member.peer;

@@ -76,7 +76,7 @@ impl Roster {
     /// Who stands in for the relay in the stripes that a member has no parent in: who did so far, else the one with the
     /// most room.
     pub(super) fn stand_in(&mut self, now: Timestamp, seat: Seat) -> Option<PeerId> {
-        let lacking = self.trees.iter().filter(|tree| tree.parent(seat).is_none()).count();
+        let lacking = (0..self.stripes).filter(|&stripe| self.feeder(seat, stripe).is_none()).count();
         let former = self.release_stand_in(seat);
         if lacking == 0 || self.outposts.is_empty() {
             return None;

@@ -28,7 +28,7 @@ pub struct Pictured {
     pub sharing: bool,
     /// Links that it reports.
     pub links: usize,
-    /// Hops from the source, the fewest of all stripes; `None`: the relay feeds it.
+    /// Hops from the source, or from the relay in its place, the fewest of all stripes; `None`: it is in no tree.
     pub depth: Option<u16>,
     /// Who feeds it, in the order of stripes; `None`: the relay. The source has its own id.
     pub parents: Vec<Option<PeerId>>,
@@ -45,9 +45,7 @@ impl Roster {
             sharing: member.sharing,
             links: member.links.len(),
             depth: (0..self.stripes).filter_map(|stripe| self.tree(stripe).depth(seat)).min(),
-            parents: (0..self.stripes)
-                .map(|stripe| self.tree(stripe).parent(seat).and_then(|parent| self.peer(parent)))
-                .collect(),
+            parents: (0..self.stripes).map(|stripe| self.feeder(seat, stripe)).collect(),
         });
         Picture { source: self.source, stripes: self.stripes, viewers: self.viewers, peers: peers.collect() }
     }

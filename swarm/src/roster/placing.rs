@@ -207,7 +207,7 @@ impl Roster {
     /// silent, or where there are few others: a busy machine takes its time.
     pub(super) fn replace_idle_parents(&mut self, now: Timestamp, seat: Seat, report: &Report, judged: bool) {
         for (stripe, feed) in (0..self.stripes).zip(&report.feeds) {
-            let named = self.tree(stripe).parent(seat).and_then(|parent| self.peer(parent));
+            let named = self.feeder(seat, stripe);
             let Some((named, member)) = named.zip(self.member_mut(seat)) else { continue };
             let served = &mut member.served[usize::from(stripe)];
             if *feed == Some(named) || !judged || !report.links.contains(&named) {
@@ -559,6 +559,12 @@ impl Roster {
     /// Stripes in which one feeds the other.
     fn stripes_between(&self, parent: Seat, child: Seat) -> usize {
         self.trees.iter().filter(|tree| tree.parent(child) == Some(parent)).count()
+    }
+
+    /// Who feeds a member in a stripe; `None`: the relay, as nobody else does, or as the source has no upload for it.
+    pub(super) fn feeder(&self, seat: Seat, stripe: u8) -> Option<PeerId> {
+        let parent = self.tree(stripe).parent(seat)?;
+        if parent == Seat::ROOT && self.is_relayed(stripe) { None } else { self.peer(parent) }
     }
 
     /// The peer in a seat; `None` for a broadcaster that is away.

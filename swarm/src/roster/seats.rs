@@ -107,17 +107,10 @@ impl Roster {
     }
 
     pub(super) fn refresh_root(&mut self) {
-        let copies = if self.source.is_some() { self.copies() } else { 0 };
-        let last = self.trees.len() - 1;
-        for (stripe, tree) in self.trees.iter_mut().enumerate() {
-            // In the last stripe one less, where there are two: with signatures and the relay's copy it is three in all.
-            let fewer = usize::from(stripe == last && copies > 1);
-            tree.set_open(Seat::ROOT, tree.children(Seat::ROOT).len() + fewer < copies);
+        for stripe in 0..self.stripes {
+            let most = if self.source.is_some() { self.roots(stripe) } else { 0 };
+            let tree = &mut self.trees[usize::from(stripe)];
+            tree.set_open(Seat::ROOT, tree.children(Seat::ROOT).len() < most);
         }
-    }
-
-    /// Viewers that the source feeds in each stripe.
-    pub(super) fn copies(&self) -> usize {
-        if self.viewers >= self.config.large { self.config.copies_large } else { self.config.copies_small }
     }
 }

@@ -92,13 +92,13 @@ impl Roster {
         backups.sort_unstable();
         let mut named: Vec<_> = backups.iter().filter_map(|&(.., peer)| self.peer(peer)).collect();
         // Below a root there is no other branch: while the swarm is small, the source itself stands by.
-        let few = self.viewers <= self.config.source_backup_viewers;
+        let few = self.viewers <= self.config.source_backup_viewers && !self.is_relayed(stripe);
         let no_other_branch = backups.first().is_none_or(|&(same_branch, ..)| same_branch);
         if few && no_other_branch && parent != Some(Seat::ROOT) && self.can_pair(now, seat, Seat::ROOT) {
             named.splice(0..0, self.source);
         }
         named.truncate(self.config.backups);
-        Parents { parent: parent.and_then(|parent| self.peer(parent)), backups: named }
+        Parents { parent: self.feeder(seat, stripe), backups: named }
     }
 
     /// Others to know for repair: of some that are drawn, those with the fewest links.

@@ -361,6 +361,69 @@ fn the_only_other_viewer_is_tried_again_soon_unless_it_declined() {
     }
 }
 
+/// Feeds that viewers are told to have from the source, and those that are below it and have none named.
+fn roots(roster: &Roster) -> (usize, usize) {
+    let below = |seat| (0..6).filter(move |&stripe| parent(roster, seat, stripe) == Some(Seat::ROOT));
+    let roots = seats(roster).into_iter().flat_map(|seat| below(seat).map(move |stripe| (seat, stripe)));
+    let told: Vec<_> = roots.map(|(seat, stripe)| roster.feeder(seat, stripe)).collect();
+    let from_source = told.iter().filter(|feeder| **feeder == Some(SOURCE)).count();
+    (from_source, told.len() - from_source)
+}
+
+fn says_busy(roster: &mut Roster, second: u64, busy: u8) {
+    let report = Report { uplink_busy: Some(busy), ..Report::default() };
+    roster.report(at(second * 1_000), SOURCE, &report);
+    roster.wake(at(second * 1_000));
+    check(roster, at(second * 1_000));
+}
+
+#[test]
+fn a_source_with_a_full_uplink_feeds_the_relay_alone_and_more_when_it_can() {
+    let mut roster = grown(100);
+    assert_eq!(roots(&roster), (11, 0));
+    let root = seats(&roster).into_iter().find(|&seat| parent(&roster, seat, 0) == Some(Seat::ROOT)).unwrap();
+    let fed = roster.peer(root).unwrap();
+    while roster.poll_output().is_some() {}
+    says_busy(&mut roster, 60, 100);
+    assert_eq!(roots(&roster), (0, 11), "as many have it from the relay");
+    let told: Vec<_> = std::iter::from_fn(|| roster.poll_output()).filter(|told| told.to == fed).collect();
+    let mut named = told.iter().filter_map(|told| match &told.message {
+        FromTracker::Parents { stripes } => Some(stripes[0].parent),
+        _ => None,
+    });
+    assert_eq!(named.next_back(), Some(None));
+    assert!(told.iter().any(|told| told.message == FromTracker::Gone { peer: SOURCE }));
+    says_busy(&mut roster, 100, 30);
+    assert_eq!(roots(&roster).0, 0, "it rests");
+    (21..27).for_each(|step| says_busy(&mut roster, step * 6, 30));
+    assert_eq!(roots(&roster), (6, 0));
+    says_busy(&mut roster, 200, 99);
+    says_busy(&mut roster, 300, 30);
+    assert_eq!(roots(&roster).0, 0, "it rests for longer");
+}
+
+#[test]
+fn who_has_nothing_from_a_relay_that_is_spent_is_fed_by_the_source_whatever_it_says() {
+    let mut roster = grown(12);
+    says_busy(&mut roster, 60, 100);
+    let root = seats(&roster).into_iter().find(|&seat| parent(&roster, seat, 0) == Some(Seat::ROOT)).unwrap();
+    let peer = roster.peer(root).unwrap();
+    let report = |feed| Report { feeds: vec![feed; 6], ..Report::default() };
+    roster.report(at(68_000), peer, &report(Some(PeerId::RELAY)));
+    assert_eq!(roots(&roster), (0, 6));
+    roster.report(at(75_000), peer, &report(None));
+    says_busy(&mut roster, 80, 100);
+    assert_eq!(roots(&roster), (6, 0));
+}
+
+#[test]
+fn a_stream_that_needs_less_is_fed_by_the_source_again() {
+    let mut roster = grown(12);
+    says_busy(&mut roster, 60, 100);
+    roster.set_stream(at(61_000), 6, 1_000_000);
+    assert_eq!(roots(&roster), (6, 0));
+}
+
 const FAULTS: [Fault; 5] = [Fault::Unlinked, Fault::Refused, Fault::Lost, Fault::Silent, Fault::Lied];
 
 proptest! {
@@ -381,7 +444,7 @@ proptest! {
                         links: vec![other],
                         ..Report::default()
                     };
-                    roster.report(now, peer, &lie);
+                    roster.report(now, if other.0 == 12 { SOURCE } else { peer }, &lie);
                 }
             }
             roster.wake(now);
