@@ -31,6 +31,9 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 /// No piece for this long: nothing flows.
 pub(crate) const QUIET: Duration = Duration::from_millis(1_500);
 
+/// No piece for this long: the broadcaster is out of reach. The picture has stood still for most of it.
+const OUT_OF_REACH: Duration = Duration::from_secs(4);
+
 const HAVE_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -294,7 +297,9 @@ impl Swarm {
 
     /// Where the viewer stands.
     pub fn phase(&self, now: Timestamp) -> Phase {
-        let quiet = self.fed_at.is_none_or(|fed_at| now.since(fed_at) > QUIET);
+        let since_fed = self.fed_at.map(|fed_at| now.since(fed_at));
+        let quiet = since_fed.is_none_or(|since| since > QUIET);
+        let in_reach = since_fed.is_some_and(|since| since <= OUT_OF_REACH);
         let playing = self.playhead.is_some_and(|playhead| !playhead.stalled);
         if self.assembly.delivered > 0 && !quiet {
             return if self.playhead.is_some_and(|playhead| playhead.stalled) {
@@ -311,7 +316,7 @@ impl Swarm {
             (_, Some(_)) if self.assembly.delivered > 0 => Phase::Reconnecting,
             (_, Some(_)) => Phase::Offline,
             (Session::Welcomed, None) if self.fed_at.is_none() => Phase::FindingPeers,
-            (Session::Welcomed, None) if playing => Phase::Buffering,
+            (Session::Welcomed, None) if playing || in_reach => Phase::Buffering,
             (_, None) if self.fed_at.is_some() => Phase::Reconnecting,
             _ => Phase::Connecting,
         }

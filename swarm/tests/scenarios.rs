@@ -211,6 +211,20 @@ fn the_end_of_what_was_watched_is_told_from_a_broadcaster_out_of_reach() {
 }
 
 #[test]
+fn a_picture_that_stands_still_is_waited_for_before_the_broadcast_is_out_of_reach() {
+    let mut world = World::seeded(12);
+    world.run_for(2_000);
+    let watching = world.viewers(1)[0];
+    world.run_for(5_000);
+    world.pause_programme_for(2_500);
+    assert_eq!(world.phase(watching), Phase::Buffering);
+    world.pause_programme_for(2_500);
+    assert_eq!(world.phase(watching), Phase::Reconnecting);
+    world.run_for(3_000);
+    assert_eq!(world.phase(watching), Phase::Live);
+}
+
+#[test]
 fn what_neighbors_still_hold_is_no_broadcast_to_who_comes_after_its_end() {
     let mut world = World::seeded(11);
     world.run_for(2_000);
