@@ -25,12 +25,12 @@ scenario('an operator looks at a live channel', async (world) => {
   await page.goto(`${world.url}/admin`);
   await page.getByLabel('Token').fill('0123456789');
   await page.getByRole('button', { name: 'Log in' }).click();
-  await page.getByText('This is not the token.').waitFor({ timeout: 5_000 });
+  await page.getByText('This is not the token.').waitFor({ timeout: 15_000 });
   assert.equal(await page.locator('#inside').isVisible(), false);
 
   await page.getByLabel('Token').fill(token);
   await page.getByRole('button', { name: 'Log in' }).click();
-  await page.getByRole('button', { name: world.name }).waitFor({ timeout: 5_000 });
+  await page.getByRole('button', { name: world.name }).waitFor({ timeout: 15_000 });
   assert.ok(!page.url().includes(token));
   const cell = (column) => page.locator('#channels tbody tr').first().locator('td').nth(column).innerText();
   await world.until('the page counts three viewers', 10, async () => (await cell(1)) === '3');
@@ -50,15 +50,15 @@ scenario('an operator looks at a live channel', async (world) => {
   const phone = await freshPage(await world.browser(), PHONE);
   await phone.context().addCookies([{ name: login.name, value: login.value, domain: login.domain, path: '/admin' }]);
   await phone.goto(`${world.url}/admin`);
-  await phone.getByRole('button', { name: world.name }).waitFor({ timeout: 5_000 });
-  await phone.locator('#picture .node').first().waitFor({ timeout: 5_000 });
-  await phone.locator('#charts canvas').first().waitFor({ timeout: 5_000 });
+  await phone.getByRole('button', { name: world.name }).waitFor({ timeout: 15_000 });
+  await phone.locator('#picture .node').first().waitFor({ timeout: 15_000 });
+  await phone.locator('#charts canvas').first().waitFor({ timeout: 15_000 });
   await phone.screenshot({ path: `${pictures}/admin-phone-light.png`, fullPage: true });
   const { content, screen } = await phone.evaluate(() => ({ content: document.documentElement.scrollWidth, screen: window.innerWidth }));
   assert.ok(content <= screen, `the page is ${content} px wide on a screen of ${screen} px`);
 
   await page.getByRole('button', { name: 'Log out' }).click();
-  await page.getByLabel('Token').waitFor({ timeout: 5_000 });
+  await page.getByLabel('Token').waitFor({ timeout: 15_000 });
   await phone.getByLabel('Token').waitFor({ timeout: 10_000 });
   await phone.emulateMedia({ colorScheme: 'dark' });
   await phone.screenshot({ path: `${pictures}/admin-login-phone-dark.png` });

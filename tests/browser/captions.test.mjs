@@ -41,7 +41,7 @@ scenario('captions change with their picture, in the language chosen, and are re
   assert.deepEqual(await showing(), [], 'nobody has asked for them yet');
 
   await page.keyboard.press('c');
-  await viewer.until('has captions', 5, async () => (await button.getAttribute('aria-checked')) === 'true');
+  await viewer.until('has captions', 15, async () => (await button.getAttribute('aria-checked')) === 'true');
   await page.reload({ waitUntil: 'commit' });
   await viewer.firstFrame();
   await viewer.until('has captions as before', 10, async () => (await showing()).join() === 'CC1');

@@ -34,7 +34,7 @@ async function writes(viewer, text) {
 }
 
 const line = (viewer, text) => viewer.page.locator('.chat-line', { hasText: text });
-const status = (viewer, text) => viewer.page.locator('.chat-status', { hasText: text }).waitFor({ timeout: 5_000 });
+const status = (viewer, text) => viewer.page.locator('.chat-status', { hasText: text }).waitFor({ timeout: 15_000 });
 
 scenario('viewers write to each other, and the owner keeps order', async (world) => {
   mkdirSync(PICTURES, { recursive: true });
@@ -59,7 +59,7 @@ scenario('viewers write to each other, and the owner keeps order', async (world)
   await opensChat(anna, 'Anna');
   await opensChat(ben, 'Ben');
   await opensChat(owner, 'Olga');
-  await owner.page.getByLabel(/^Slow mode/).waitFor({ timeout: 5_000 });
+  await owner.page.getByLabel(/^Slow mode/).waitFor({ timeout: 15_000 });
 
   await writes(ben, '<img src=x onerror="window.hacked=1"> hello');
   await line(anna, '<img src=x').waitFor();

@@ -64,7 +64,7 @@ scenario('the front page shows what is live, with its picture, and what was', as
   assert.equal(await cards(page).count(), 1);
   await search.fill('nature klingon');
   assert.equal(await cards(page).count(), 0);
-  await page.getByText('0 of 1 live channels.').waitFor({ timeout: 5_000 });
+  await page.getByText('0 of 1 live channels.').waitFor({ timeout: 15_000 });
   await search.fill('');
   assert.equal(await cards(page).count(), 1);
 

@@ -83,7 +83,7 @@ scenario('ten opens and closes leave no link, no worker and no growing heap', as
     await world.until('it has a link', 20, () => page.evaluate(() => document.getElementById('player').stats().links.some(({ kind }) => kind !== 'relay')));
     assert.ok((await page.evaluate(() => window.countsOpen())).connections > 0);
     await page.evaluate(() => document.getElementById('player').remove());
-    await world.until('all is let go', 5, async () => {
+    await world.until('all is let go', 15, async () => {
       const open = await page.evaluate(() => window.countsOpen());
       return JSON.stringify(open) === JSON.stringify(before);
     });

@@ -104,7 +104,7 @@ scenario('an element on another site plays, is steered, says what happens, and p
   await call('pause');
   assert.equal(await video('paused'), true);
   await call('seekToLive');
-  await visitor.until('plays again', 5, async () => !(await video('paused')));
+  await visitor.until('plays again', 15, async () => !(await video('paused')));
   await call('mute');
   assert.equal(await video('muted'), true);
   await call('mute', false);
@@ -159,14 +159,14 @@ scenario('a frame on another site plays and is steered by the page that holds it
   await page.evaluate(() => window.player.ready);
   const inside = page.frames().find((frame) => frame.url().includes('/embed/'));
   await world.until('the frame plays', 10, () => inside.evaluate(() => window.underTest.frames.firstAtMs));
-  await world.until('the page hears that', 5, async () => (await heard(page)).some(([event]) => event === 'live'));
-  await world.until('its figures say so', 5, async () => (await page.evaluate(() => window.player.stats())).state === 'live');
+  await world.until('the page hears that', 15, async () => (await heard(page)).some(([event]) => event === 'live'));
+  await world.until('its figures say so', 15, async () => (await page.evaluate(() => window.player.stats())).state === 'live');
   await page.evaluate(() => window.player.mute());
   assert.equal(await inside.evaluate(() => window.underTest.video().muted), true);
   await page.evaluate(() => window.player.pause());
   assert.equal(await inside.evaluate(() => window.underTest.video().paused), true);
   await page.evaluate(() => window.player.play());
-  await world.until('it plays again', 5, () => inside.evaluate(() => !window.underTest.video().paused));
+  await world.until('it plays again', 15, () => inside.evaluate(() => !window.underTest.video().paused));
 
   // Whoever is not the page that holds the frame is not heard: here the frame itself.
   await inside.evaluate(() => window.postMessage({ swarmcast: 1, id: 1, call: 'pause' }, '*'));
@@ -210,7 +210,7 @@ scenario('a site that the owner does not name is told so, and one that is named 
   await page.goto(`${origin}/element`);
   await world.until('the element says why', 10, () => reads(page, `${origin} is not one of them`));
   assert.equal(await page.evaluate(() => document.querySelector('swarmcast-player').stats().state), 'refused');
-  await world.until('the page hears that', 5, async () => (await heard(page)).some(([event]) => event === 'error'));
+  await world.until('the page hears that', 15, async () => (await heard(page)).some(([event]) => event === 'error'));
 
   await page.goto(`${origin}/frame`);
   const inside = page.frames().find((frame) => frame.url().includes('/embed/'));
@@ -258,7 +258,7 @@ scenario('a site that the owner does not name is told so, and one that is named 
   await owner(world, 'join-secret');
   await world.until('its pass is refused', 10, async () => {
     await page.reload();
-    await world.until('the server has answered', 5, async () => (await stats()).state !== 'connecting');
+    await world.until('the server has answered', 15, async () => (await stats()).state !== 'connecting');
     return (await stats()).state === 'uninvited';
   });
   assert.equal(await left(), 0);

@@ -73,8 +73,8 @@ inFirefox('the watch page plays in Firefox, beside Chromium, and says what happe
   const flip = () => inPlayer(() => document.querySelector('swarmcast-player').shadowRoot.querySelector('[data-action="sharing"]').click());
   assert.match(await account(), /^↓ .+ ↑ .+, to (nobody|one person)/);
   await flip();
-  await visitor.until('reads that nothing leaves', 5, async () => (await account()) === 'Nothing leaves this device: you switched it off.');
-  await visitor.until('has no link but the relay', 5, async () => (await visitor.stats()).links.every(({ kind }) => kind === 'relay'));
+  await visitor.until('reads that nothing leaves', 15, async () => (await account()) === 'Nothing leaves this device: you switched it off.');
+  await visitor.until('has no link but the relay', 15, async () => (await visitor.stats()).links.every(({ kind }) => kind === 'relay'));
   await flip();
   await isLinkedTo(visitor, 'viewer');
 

@@ -21,12 +21,12 @@ scenario('the pages fit a phone', async (world) => {
     await viewer.until('is live', 10, async () => (await viewer.state()) === 'live');
     await fits(viewer.page);
     await viewer.page.locator('[data-action="panel"]').first().evaluate((button) => button.click());
-    await viewer.page.locator('[data-role="panel"]').first().waitFor({ state: 'visible', timeout: 2_000 });
+    await viewer.page.locator('[data-role="panel"]').first().waitFor({ state: 'visible', timeout: 15_000 });
     await viewer.page.screenshot({ path: path(`target/browser-tests/pages/watch-${device}.png`) });
     await fits(viewer.page);
 
     await viewer.page.goto(world.url);
-    await viewer.page.getByText(world.name).first().waitFor({ timeout: 5_000 });
+    await viewer.page.getByText(world.name).first().waitFor({ timeout: 15_000 });
     await viewer.page.screenshot({ path: path(`target/browser-tests/pages/live-${device}.png`) });
     await fits(viewer.page);
   }

@@ -43,8 +43,8 @@ scenario('a viewer pauses, goes back, is left there, and returns to the edge', a
     };
   });
   await keyboard.press('Space');
-  await viewer.until('has paused', 5, () => viewer.page.evaluate(() => window.underTest.video().paused));
-  await viewer.until('tells the lock screen', 5, async () => (await onLockScreen()) === 'demo paused');
+  await viewer.until('has paused', 15, () => viewer.page.evaluate(() => window.underTest.video().paused));
+  await viewer.until('tells the lock screen', 15, async () => (await onLockScreen()) === 'demo paused');
   await viewer.until('is far behind by pausing', 15, async () => (await behind(viewer)) > PAUSED_S);
   await keyboard.press('k');
   await viewer.sees('the picture from where it was left');
@@ -53,7 +53,7 @@ scenario('a viewer pauses, goes back, is left there, and returns to the edge', a
   assert.equal((await viewer.stats()).following, false);
 
   await keyboard.press('ArrowLeft');
-  await viewer.until('has gone back', 5, async () => (await behind(viewer)) > left + BACK_S);
+  await viewer.until('has gone back', 15, async () => (await behind(viewer)) > left + BACK_S);
   await watch(5);
   const there = await behind(viewer);
   world.note(`left ${left.toFixed(1)} s behind the others, then ${there.toFixed(1)} s`);
@@ -67,9 +67,9 @@ scenario('a viewer pauses, goes back, is left there, and returns to the edge', a
   // The media keys of the device go back and forth as well, and no further than the edge.
   const mediaKey = (name) => viewer.page.evaluate((key) => window.mediaKeys[key]({ seekOffset: 3 }), name);
   await mediaKey('seekbackward');
-  await viewer.until('has gone back by a media key', 5, async () => (await behind(viewer)) > there + 1);
+  await viewer.until('has gone back by a media key', 15, async () => (await behind(viewer)) > there + 1);
   await mediaKey('seekforward');
-  await viewer.until('has come forward by a media key', 5, async () => (await behind(viewer)) < there + 1);
+  await viewer.until('has come forward by a media key', 15, async () => (await behind(viewer)) < there + 1);
 
   await badge(viewer).focus();
   await keyboard.press('Enter');
@@ -103,16 +103,16 @@ scenario('volume and sound are remembered, and keys are left to who is typing', 
   await page.keyboard.press('Escape');
   await page.locator('[data-action="mute"]').focus();
   await page.keyboard.press('t');
-  await until('the picture is wide', 5, () => page.evaluate(() => document.querySelector('swarmcast-player').hasAttribute('theatre')));
+  await until('the picture is wide', 15, () => page.evaluate(() => document.querySelector('swarmcast-player').hasAttribute('theatre')));
   const isOut = () => page.evaluate(() => document.pictureInPictureElement !== null);
   await page.keyboard.press('p');
-  await until('the picture is out of the page', 5, isOut);
+  await until('the picture is out of the page', 15, isOut);
   await page.keyboard.press('p');
-  await until('the picture is back in the page', 5, async () => !(await isOut()));
+  await until('the picture is back in the page', 15, async () => !(await isOut()));
   await page.keyboard.press('f');
-  await until('the picture fills the screen', 5, () => page.evaluate(() => document.fullscreenElement !== null));
+  await until('the picture fills the screen', 15, () => page.evaluate(() => document.fullscreenElement !== null));
   await page.keyboard.press('f');
-  await until('it has left the full screen', 5, () => page.evaluate(() => document.fullscreenElement === null));
+  await until('it has left the full screen', 15, () => page.evaluate(() => document.fullscreenElement === null));
 });
 
 scenario('sound that the browser holds back is offered, and so is the start', async (world) => {
@@ -139,10 +139,10 @@ scenario('sound that the browser holds back is offered, and so is the start', as
       const video = document.querySelector('swarmcast-player').shadowRoot.querySelector('video');
       return !video.paused && !video.muted && video.currentTime > 0;
     }));
-    await button.waitFor({ state: 'hidden', timeout: 5_000 });
-    await until('the screen stays on', 5, () => page.evaluate(() => window.awake === 1));
+    await button.waitFor({ state: 'hidden', timeout: 15_000 });
+    await until('the screen stays on', 15, () => page.evaluate(() => window.awake === 1));
     await page.keyboard.press('k');
-    await until('the screen may go dark', 5, () => page.evaluate(() => window.awake === 0));
+    await until('the screen may go dark', 15, () => page.evaluate(() => window.awake === 0));
     await page.context().close();
   }
 });

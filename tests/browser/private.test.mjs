@@ -40,7 +40,7 @@ scenario('a private channel is seen with its key and is words without', async (w
   for (const [name, fragment] of Object.entries(links)) {
     const stranger = await world.viewer({ name, watchPage: pathname + fragment });
     await stranger.until('is told why', 10, async () => (await stranger.state()) === 'locked');
-    await stranger.until('reads it', 5, () => stranger.page.evaluate(() => (
+    await stranger.until('reads it', 15, () => stranger.page.evaluate(() => (
       document.querySelector('swarmcast-player').shadowRoot.textContent.includes('encrypted'))));
     const { chunks } = await stranger.stats();
     const pieces = async () => (await stranger.stats()).pieces.received;

@@ -37,7 +37,7 @@ scenario('a viewer reads what sharing is, what it did, and to how many', async (
   await until('one of them says that it passes on to the other', 40, async () => (await feeds(anna)) || feeds(ben));
   world.note(`Anna reads: ${await account(anna)}; Ben: ${await account(ben)}`);
   await ben.stopSharing();
-  await until('Ben reads that nothing leaves', 5, async () => /Nothing leaves this device/.test(await account(ben)));
+  await until('Ben reads that nothing leaves', 15, async () => /Nothing leaves this device/.test(await account(ben)));
   assert.equal(await ben.page.locator('[data-role="notice"]').isVisible(), false);
 
   // Where the owner has viewers asked, nothing is gathered before the answer, which is remembered.
@@ -64,7 +64,7 @@ scenario('a viewer reads what sharing is, what it did, and to how many', async (
   await ownerSets('off');
   await carol.page.reload({ waitUntil: 'commit' });
   await carol.firstFrame();
-  await until('Carol reads who wants that', 5, async () => /^Nothing leaves this device: the broadcaster wants no sharing/.test(await account(carol)));
+  await until('Carol reads who wants that', 15, async () => /^Nothing leaves this device: the broadcaster wants no sharing/.test(await account(carol)));
   assert.equal(await carol.page.locator('[data-action="sharing"]').isDisabled(), true);
   assert.deepEqual(await carol.network(), { connections: 0, candidates: 0 });
 });
@@ -88,7 +88,7 @@ scenario('the panel shows figures, charts and the swarm, and copies them', async
 
   await overhear(page);
   await page.locator('[data-action="copy-figures"]').press('Enter');
-  await page.getByText('Copied').waitFor({ timeout: 5_000 });
+  await page.getByText('Copied').waitFor({ timeout: 15_000 });
   const report = JSON.parse(await page.evaluate(() => window.copied));
   assert.equal(report.stats.state, 'live');
   assert.ok(report.samples.length > 0);
@@ -114,7 +114,7 @@ scenario('a channel is passed on: its link with the key and the time, its QR cod
   assert.ok(modules >= 21 + 4, `a QR code of ${modules} modules`);
   await overhear(page);
   await page.getByRole('button', { name: 'Copy link' }).press('Enter');
-  await page.getByText('Copied').waitFor({ timeout: 5_000 });
+  await page.getByText('Copied').waitFor({ timeout: 15_000 });
   assert.equal(await page.evaluate(() => window.copied), link);
   await page.getByLabel(/^With the time, \d/).press('Space');
   const timed = await page.locator('[data-role="link"]').inputValue();
@@ -125,5 +125,5 @@ scenario('a channel is passed on: its link with the key and the time, its QR cod
 
   const friend = await world.viewer({ name: 'a friend', watchPage: timed.replace(seconds, Number(seconds) - 3600).slice(world.url.length) });
   await friend.firstFrame();
-  await friend.page.getByText('Passed on to you 1 hour ago').waitFor({ timeout: 5_000 });
+  await friend.page.getByText('Passed on to you 1 hour ago').waitFor({ timeout: 15_000 });
 });

@@ -74,12 +74,12 @@ scenario('from connecting to the end of the broadcast', async (world) => {
     document.hasFocus = () => false;
   });
   for (const { page: waiting } of [viewer, late]) await waiting.getByRole('button', { name: 'Tell me when it starts' }).click();
-  await page.getByText('there are no notifications on this page').waitFor({ timeout: 5_000 });
-  await late.page.getByText('You get a notification').waitFor({ timeout: 5_000 });
+  await page.getByText('there are no notifications on this page').waitFor({ timeout: 15_000 });
+  await late.page.getByText('You get a notification').waitFor({ timeout: 15_000 });
   await world.startUploader();
   await world.startEncoder();
   for (const { page: told } of [viewer, late]) await told.getByText('demo is live').waitFor({ timeout: 20_000 });
-  await late.until('is notified', 5, () => late.page.evaluate(() => window.notified === 'demo is live'));
+  await late.until('is notified', 15, () => late.page.evaluate(() => window.notified === 'demo is live'));
   assert.equal(await page.evaluate(() => window.notified), undefined);
 });
 

@@ -130,7 +130,7 @@ scenario('a browser goes live with its camera, and three others see and hear it'
     await viewer.firstFrame(20);
     await moves(viewer);
     await viewer.until('hears it', 10, async () => (await viewer.decodedSoundBytes()) > 2_000);
-    await viewer.until('is live', 5, async () => (await viewer.state()) === 'live');
+    await viewer.until('is live', 15, async () => (await viewer.state()) === 'live');
   }
   const mimes = new Set(await Promise.all(viewers.map(async (viewer) => (await viewer.stats()).mime)));
   world.note(`sent as ${[...mimes].join()}`);
@@ -238,7 +238,7 @@ scenario('a phone goes live on a slow line, by another name than somebody elseâ€
   await page.locator('#stop').tap();
   assert.deepEqual(await page.evaluate(outOfReach), []);
   await page.locator('#sure button[value=yes]').tap();
-  await world.until('the phone may sleep', 5, () => page.evaluate(() => window.awake === 0));
+  await world.until('the phone may sleep', 15, () => page.evaluate(() => window.awake === 0));
 });
 
 scenario('a private broadcast of screen and camera opens with the whole link alone, and so does its chat', async (world) => {
@@ -281,7 +281,7 @@ scenario('a private broadcast of screen and camera opens with the whole link alo
   await chats[1].screenshot({ path: `${PICTURES}/chat-private.png` });
   assert.ok(wire.some((text) => text.includes('"sealed"')) && !wire.some((text) => /Only for us|Chloe/.test(text)), 'the server reads neither line nor name');
   await stranger.page.locator('#chat').click();
-  await stranger.page.locator('.chat-status', { hasText: /encrypted|whole link/ }).waitFor({ timeout: 5_000 });
+  await stranger.page.locator('.chat-status', { hasText: /encrypted|whole link/ }).waitFor({ timeout: 15_000 });
   assert.equal(await stranger.page.locator('.chat-line').count(), 0);
 });
 

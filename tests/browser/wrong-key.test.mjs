@@ -14,7 +14,7 @@ for (const [which, ffmpeg] of Object.entries(ffmpegs)) {
     await world.startTracker();
     await world.startUploader();
     const stranger = world.encodeTo('not-the-key', { ffmpeg }).mayEnd();
-    const ended = await world.until('the encoder has ended', 5, () => stranger.ended);
+    const ended = await world.until('the encoder has ended', 15, () => stranger.ended);
     assert.notEqual(ended.code, 0, 'the encoder reports a failure');
     assert.equal(ended.signal, null, 'it ended by itself');
     assert.ok(stranger.lines.length > 0, 'and said something');

@@ -68,7 +68,7 @@ export class Viewer {
   async stopSharing() {
     const control = this.page.locator('[data-action="sharing"]').first();
     await control.evaluate((element) => element.click());
-    await this.until('sees the switch off', 2, () => control.evaluate((element) =>
+    await this.until('sees the switch off', 15, () => control.evaluate((element) =>
       (element.matches('[role=switch]') ? element.getAttribute('aria-checked') === 'false' : !element.checked)));
   }
 
