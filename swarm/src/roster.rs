@@ -51,6 +51,11 @@ const RESTING_MAX: usize = 1 << 18;
 /// Members that are looked at again in one tick because a stripe of theirs has no parent.
 const UNFED_A_TICK: usize = 256;
 
+/// Members that get another parent at once when theirs leaves, and how soon the next ones do: when thousands leave, most of
+/// those who lose a parent are about to leave themselves, and other members are heard in between.
+const REPAIRS_AT_ONCE: usize = 1_024;
+const REPAIR_PAUSE: Duration = Duration::from_millis(100);
+
 /// Feeds that a member may be able to give, as far as they are told apart: four times the bitrate in 16 stripes.
 const ABLE_MAX: usize = 65;
 
@@ -137,7 +142,12 @@ pub struct Roster {
     resting: BTreeMap<(PeerId, PeerId), Timestamp>,
     /// Those that lack a parent in some stripe.
     unfed: BTreeSet<Seat>,
-    /// Who was looked at last of them.
+    /// Those of them whose parent has left, and who have not been given another one: too many left at once.
+    orphaned: BTreeSet<Seat>,
+    /// How many may be given another one before then.
+    repairs_left: usize,
+    next_repairs: Timestamp,
+    /// Who was looked at last of the unfed.
     unfed_from: Seat,
     /// Something has changed since they were last looked at.
     has_changed: bool,
@@ -186,6 +196,9 @@ impl Roster {
             sharing: 0,
             resting: BTreeMap::new(),
             unfed: BTreeSet::new(),
+            orphaned: BTreeSet::new(),
+            repairs_left: 0,
+            next_repairs: Timestamp::default(),
             unfed_from: Seat::ROOT,
             has_changed: false,
             unfed_left: 0,
@@ -354,9 +367,14 @@ impl Roster {
 
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
     pub fn wake(&mut self, now: Timestamp) {
-        if now < self.next_tick {
-            return;
+        self.repair(now);
+        if now >= self.next_tick {
+            self.tick(now);
         }
+        self.send_stale(now);
+    }
+
+    fn tick(&mut self, now: Timestamp) {
         self.next_tick = now + TICK;
         self.end_rests(now);
         self.drop_strangers(now);
@@ -372,7 +390,6 @@ impl Roster {
             }
         }
         self.count(now);
-        self.send_stale(now);
     }
 
     /// The next message for a member.
@@ -382,7 +399,8 @@ impl Roster {
 
     /// When to call [`wake`](Self::wake).
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        (self.viewers > 0).then_some(self.next_tick)
+        let repairs = (!self.orphaned.is_empty()).then_some(self.next_repairs);
+        (self.viewers > 0).then(|| repairs.map_or(self.next_tick, |at| at.min(self.next_tick)))
     }
 
     /// Whether `from` may signal `to`: both are members that share.

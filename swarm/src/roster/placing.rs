@@ -7,8 +7,11 @@ use wire::session::{Fault, Report};
 use wire::{PeerId, StripeSet};
 
 use super::member::COMPLAINTS_KEPT;
-use super::tree::Seat;
-use super::{FEEDS_WITHIN, FEW_REST, LOOK_FOR, LOOK_PAUSE_MAX, PAIR_REST, RESTING_MAX, Roster, UNFED_A_TICK};
+use super::tree::{Seat, Tree};
+use super::{
+    FEEDS_WITHIN, FEW_REST, LOOK_FOR, LOOK_PAUSE_MAX, PAIR_REST, REPAIR_PAUSE, REPAIRS_AT_ONCE, RESTING_MAX,
+    Roster, UNFED_A_TICK,
+};
 use crate::Timestamp;
 
 /// Children that must have been failed before a parent is demoted, at least: one alone may itself be the one who
@@ -99,7 +102,33 @@ impl Roster {
             let mut orphans = tree.children(seat).to_vec();
             orphans.sort_by_key(|&orphan| (std::cmp::Reverse(tree.strength(orphan)), orphan));
             orphans.iter().for_each(|&orphan| self.set_parent(now, orphan, stripe, None));
-            orphans.into_iter().for_each(|orphan| self.settle(now, orphan));
+            for orphan in orphans {
+                if self.may_repair(now) {
+                    self.settle(now, orphan);
+                } else {
+                    self.stale.remove(&orphan);
+                    self.orphaned.insert(orphan);
+                }
+            }
+        }
+    }
+
+    /// Whether one more may be given another parent at once; counts it.
+    fn may_repair(&mut self, now: Timestamp) -> bool {
+        if now >= self.next_repairs {
+            (self.repairs_left, self.next_repairs) = (REPAIRS_AT_ONCE, now + REPAIR_PAUSE);
+        }
+        let may = self.repairs_left > 0;
+        self.repairs_left = self.repairs_left.saturating_sub(1);
+        may
+    }
+
+    /// The next of those who have waited for another parent.
+    pub(super) fn repair(&mut self, now: Timestamp) {
+        while !self.orphaned.is_empty() && self.may_repair(now) {
+            if let Some(orphan) = self.orphaned.pop_first() {
+                self.settle(now, orphan);
+            }
         }
     }
 
@@ -466,17 +495,27 @@ impl Roster {
             (self.unfed_left, self.look_until, self.look_pause) =
                 (self.unfed.len(), now + LOOK_FOR, LOOK_FOR);
         }
-        if self.unfed_left == 0 && now >= self.look_until {
-            if self.unfed.is_empty() || now < self.look_until + self.look_pause {
+        if self.unfed_left == 0 {
+            let again_at = self.look_until + self.look_pause;
+            let pauses = (self.look_until..again_at).contains(&now);
+            if pauses || self.unfed.is_empty() || !self.can_anyone_give() {
                 return Vec::new();
             }
-            // What time alone may have changed: seen to ever less often.
-            self.unfed_left = self.unfed.len();
-            (self.look_until, self.look_pause) = (now, (self.look_pause * 2).min(LOOK_PAUSE_MAX));
+            if now >= again_at {
+                // What time alone may have changed: seen to ever less often.
+                self.unfed_left = self.unfed.len();
+                (self.look_until, self.look_pause) = (now, (self.look_pause * 2).min(LOOK_PAUSE_MAX));
+            }
         }
         let next = self.unfed_next();
         self.unfed_left = self.unfed_left.saturating_sub(next.len().max(1));
         next
+    }
+
+    /// Whether there is any upload that nobody uses. Where there is none, time alone brings nobody a parent.
+    fn can_anyone_give(&self) -> bool {
+        let has_place = |tree: &Tree| tree.open().next().is_some();
+        !self.spare.is_empty() || !self.outposts.is_empty() || self.trees.iter().any(has_place)
     }
 
     /// The next few of those who lack a parent; all of them have their turn.

@@ -24,8 +24,9 @@ impl Roster {
         for seat in std::mem::take(&mut self.stale) {
             let Some(member) = self.member(seat).filter(|member| member.takes_part()) else { continue };
             let (viewer, known) = (member.peer, member.link_count());
+            let warm = self.warm(now, seat);
             let mut stripes: Vec<_> =
-                (0..self.stripes).map(|stripe| self.parents(now, seat, stripe)).collect();
+                (0..self.stripes).map(|stripe| self.parents(now, seat, stripe, &warm)).collect();
             if let Some(outpost) = self.stand_in(now, seat) {
                 stripes.iter_mut().for_each(|stripe| stripe.parent = stripe.parent.or(Some(outpost)));
             }
@@ -58,28 +59,30 @@ impl Roster {
         here && !met
     }
 
-    fn parents(&self, now: Timestamp, seat: Seat, stripe: u8) -> Parents {
+    /// Those who could stand by and are linked with it, or will be.
+    fn warm(&self, now: Timestamp, seat: Seat) -> Vec<Seat> {
+        let member = self.member(seat).into_iter();
+        let linked = member.flat_map(|member| member.links.iter().chain(member.linking.keys()));
+        let linked = linked.filter_map(|&peer| self.present(peer));
+        linked.filter(|&peer| self.could_stand_by(now, seat, peer)).collect()
+    }
+
+    /// Whether `peer` has upload to spare, and can be linked with `seat`.
+    fn could_stand_by(&self, now: Timestamp, seat: Seat, peer: Seat) -> bool {
+        peer != seat && peer != Seat::ROOT && self.free(now, peer) > 0 && self.can_pair(now, seat, peer)
+    }
+
+    fn parents(&self, now: Timestamp, seat: Seat, stripe: u8, warm: &[Seat]) -> Parents {
         let tree = self.tree(stripe);
         let parent = tree.parent(seat);
         let same_branch = |peer: Seat| parent.is_some_and(|parent| tree.is_below(peer, parent));
-        // Of those that have upload to spare, the ones that are linked, or will be, are warm; among them, those on another
-        // branch and near the source.
-        let member = self.member(seat);
-        let linked = member.into_iter().flat_map(|member| member.links.iter().chain(member.linking.keys()));
-        let linked = linked.filter_map(|&peer| self.present(peer));
-        let others = tree.open().take(OTHERS * self.config.backups).map(|(_, peer)| peer);
-        let fit = |&peer: &Seat| {
-            Some(peer) != parent
-                && peer != seat
-                && peer != Seat::ROOT
-                && self.free(now, peer) > 0
-                && self.can_pair(now, seat, peer)
-                && !tree.is_below(peer, seat)
-        };
-        let mut candidates: BTreeSet<Seat> = linked.filter(fit).collect();
-        let has_room = member.is_some_and(|member| member.link_count() < self.config.links);
+        // The warm ones first; among them, those on another branch and near the source.
+        let fit = |&peer: &Seat| Some(peer) != parent && !tree.is_below(peer, seat);
+        let mut candidates: BTreeSet<Seat> = warm.iter().copied().filter(fit).collect();
+        let has_room = self.member(seat).is_some_and(|member| member.link_count() < self.config.links);
         if candidates.len() < self.config.backups && has_room {
-            candidates.extend(others.filter(fit));
+            let others = tree.open().take(OTHERS * self.config.backups).map(|(_, peer)| peer);
+            candidates.extend(others.filter(fit).filter(|&peer| self.could_stand_by(now, seat, peer)));
         }
         let mut backups: Vec<_> = candidates
             .into_iter()

@@ -213,6 +213,47 @@ fn a_swarm_in_which_nothing_changes_is_left_alone_until_somebody_can_give() {
 }
 
 #[test]
+fn where_nobody_has_anything_to_give_time_alone_costs_nothing() {
+    let mut roster = with_source();
+    for viewer in 1..=600 {
+        roster.join(at(viewer), PeerId(viewer), RosterRole::Viewer, true, Report::default());
+    }
+    let said = |roster: &mut Roster, seconds: std::ops::Range<u64>| {
+        seconds.for_each(|second| roster.wake(at(second * 1_000)));
+        std::iter::from_fn(|| roster.poll_output()).count()
+    };
+    assert!(said(&mut roster, 1..60) > 600);
+    assert!(roster.unfed.len() > 300, "half of what is needed is assumed");
+    assert_eq!(said(&mut roster, 60..600), 0);
+}
+
+#[test]
+fn when_a_crowd_leaves_those_who_stay_get_other_parents_some_at_a_time() {
+    let mut roster = grown(999);
+    let told = |roster: &mut Roster| {
+        let outputs = std::iter::from_fn(|| roster.poll_output());
+        outputs.filter(|output| matches!(output.message, FromTracker::Parents { .. })).count()
+    };
+    told(&mut roster);
+    let mut now = roster.next_tick;
+    (1..=700).for_each(|viewer| roster.leave(now, PeerId(viewer)));
+    let mut most = told(&mut roster);
+    assert!(!roster.orphaned.is_empty());
+    while !roster.orphaned.is_empty() {
+        now = roster.poll_timeout().unwrap();
+        roster.wake(now);
+        most = most.max(told(&mut roster));
+    }
+    assert!(most < 2 * REPAIRS_AT_ONCE, "{most}");
+    assert!(
+        roster.unfed.len() < 40,
+        "{} of 299 lack a parent: they give a little less than is needed",
+        roster.unfed.len()
+    );
+    check(&roster, now);
+}
+
+#[test]
 fn a_restarted_tracker_leaves_feeds_as_they_are() {
     let before = grown(8);
     let mut after = Roster::new(RosterConfig::default(), 2);

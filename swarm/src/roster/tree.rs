@@ -130,6 +130,10 @@ impl Tree {
     fn sink(&mut self, seat: Seat, depth: u16) {
         let mut below = vec![(seat, depth)];
         while let Some((seat, depth)) = below.pop() {
+            // Then it is so for all below it as well.
+            if self.places[seat.index()].depth == depth {
+                continue;
+            }
             self.reindex(seat, |place| place.depth = depth);
             let next = if depth == ADRIFT { ADRIFT } else { depth.saturating_add(1) };
             below.extend(self.children(seat).iter().map(|&child| (child, next)));
