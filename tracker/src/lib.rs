@@ -43,6 +43,7 @@ mod opening;
 mod outbox;
 mod outpost;
 mod ports;
+mod pulse;
 mod rate;
 mod refusals;
 mod relays;

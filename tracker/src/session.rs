@@ -23,6 +23,7 @@ use crate::members::{Member, SessionId};
 use crate::metrics::Metrics;
 use crate::opening::{Provenance, Refused, admit, hello};
 use crate::outbox::{OutboxReader, Outgoing, outbox};
+use crate::pulse::{Pulse, Sign};
 use crate::rate::Bucket;
 use crate::refusals::{Door, Reason};
 use crate::shell::Shell;
@@ -173,11 +174,7 @@ struct Session {
     metrics: Arc<Metrics>,
     texts: Bucket,
     frames: Bucket,
-    /// When the peer last said anything.
-    heard_at: Instant,
-    /// When it last took all that was written, or was written to anew.
-    taken_at: Instant,
-    pinged_at: Instant,
+    pulse: Pulse,
     /// A message for the channel, whose inbox is full. Nothing is read meanwhile.
     waiting: Option<Waiting>,
     /// It said too much: nothing is read until then, and the network waits with it.
@@ -216,7 +213,7 @@ impl Session {
     fn new(socket: SessionSocket, presence: Presence, queue: OutboxReader, shell: &Shell) -> Self {
         let config = shell.config();
         let limits = &config.limits;
-        let (now, instant) = (Instant::now(), machine::instant());
+        let instant = machine::instant();
         let frame_rate =
             if presence.is_source { limits.source_frames_per_second } else { limits.frames_per_second };
         Session {
@@ -225,9 +222,7 @@ impl Session {
             queue,
             texts: Bucket::new(limits.texts_per_second, limits.texts_burst, instant),
             frames: Bucket::new(frame_rate, frame_rate, instant),
-            heard_at: now,
-            taken_at: now,
-            pinged_at: now,
+            pulse: Pulse::begin(Instant::now()),
             waiting: None,
             resume_at: None,
             frame_bytes: 0,
@@ -296,10 +291,11 @@ impl Session {
     }
 
     fn take(&mut self, received: Received) -> Result<(), End> {
-        self.heard_at = Instant::now();
+        let now = Instant::now();
+        self.pulse.heard(now);
         let bucket = if matches!(received, Received::Binary(_)) { &mut self.frames } else { &mut self.texts };
         // What was read is dealt with; for what comes next there may be a wait.
-        self.resume_at = bucket.take(machine::instant()).err().map(|wait| self.heard_at + wait);
+        self.resume_at = bucket.take(machine::instant()).err().map(|wait| now + wait);
         let Presence { peer, session, .. } = self.presence;
         let message = match received {
             Received::Text(text) => {
@@ -316,7 +312,7 @@ impl Session {
 
     /// Takes what waits for the peer, as much as is written at once.
     fn fill(&mut self) -> Result<(), End> {
-        self.taken_at = Instant::now();
+        self.pulse.taken(Instant::now());
         while self.socket.unsent_bytes() < BATCH_BYTES {
             match self.queue.take() {
                 Some(Outgoing::Text(text)) => self.socket.queue_text(&text),
@@ -332,7 +328,7 @@ impl Session {
     }
 
     fn written(&mut self) -> Result<(), End> {
-        self.taken_at = Instant::now();
+        self.pulse.taken(Instant::now());
         let frame_bytes = std::mem::take(&mut self.frame_bytes);
         if frame_bytes > 0 && self.queue.sent(frame_bytes) {
             let Presence { peer, session, .. } = self.presence;
@@ -344,35 +340,22 @@ impl Session {
 
     /// When to look at the clock next.
     fn due(&self) -> Instant {
-        let limits = &self.config.limits;
-        let ping_at = machine::on_the_second(self.quiet_since() + limits.ping_every);
-        let dead_at = self.heard_at + limits.dead_after;
-        let stuck_at = self.taken_at + limits.dead_after;
-        let next = if self.socket.unsent_bytes() > 0 { stuck_at } else { ping_at };
-        [Some(next), Some(dead_at), self.resume_at].into_iter().flatten().min().unwrap_or(next)
+        let due = self.pulse.due(self.socket.unsent_bytes() > 0, &self.config.limits);
+        self.resume_at.map_or(due, |resume_at| resume_at.min(due))
     }
 
     fn look_at_clock(&mut self) -> Result<(), End> {
         let now = Instant::now();
-        let limits = &self.config.limits;
         self.resume_at.take_if(|at| *at <= now);
-        let is_stuck = self.socket.unsent_bytes() > 0 && now >= self.taken_at + limits.dead_after;
-        if is_stuck || now >= self.heard_at + limits.dead_after {
-            self.metrics.refused(Door::Session, Reason::Silent);
-            return Err(End::Gone);
-        }
-        if self.socket.unsent_bytes() == 0
-            && now >= machine::on_the_second(self.quiet_since() + limits.ping_every)
-        {
-            self.socket.queue_ping();
-            (self.pinged_at, self.taken_at) = (now, now);
+        match self.pulse.look(now, self.socket.unsent_bytes() > 0, &self.config.limits) {
+            Sign::Well => {}
+            Sign::PingDue => self.socket.queue_ping(),
+            Sign::Dead => {
+                self.metrics.refused(Door::Session, Reason::Silent);
+                return Err(End::Gone);
+            }
         }
         Ok(())
-    }
-
-    /// A peer that speaks is there, and one that is spoken to knows that we are: no ping is needed.
-    fn quiet_since(&self) -> Instant {
-        self.heard_at.min(self.taken_at).max(self.pinged_at)
     }
 
     /// Last words.

@@ -18,6 +18,7 @@ use super::room::{HouseholdId, Visitor};
 use super::{Chats, Place};
 use crate::config::Config;
 use crate::machine;
+use crate::pulse::{Pulse, Sign};
 use crate::rate::Bucket;
 use crate::refusals::{Door, Reason};
 use crate::shell::Shell;
@@ -50,10 +51,9 @@ struct Visit<'a> {
     messages: Bucket,
     /// It said too much: nothing is read until then.
     resume_at: Option<Instant>,
-    heard_at: Instant,
-    /// When the visitor last took all that was written, or was written to anew.
-    taken_at: Instant,
-    look_at: Instant,
+    pulse: Pulse,
+    /// Who has not entered by then has said nothing.
+    enter_by: Instant,
 }
 
 enum Event {
@@ -131,9 +131,8 @@ impl<'a> Visit<'a> {
             place: None,
             messages: Bucket::new(MESSAGES.0, MESSAGES.1, machine::instant()),
             resume_at: None,
-            heard_at: now,
-            taken_at: now,
-            look_at: now + config.limits.first_message_timeout,
+            pulse: Pulse::begin(now),
+            enter_by: now + config.limits.first_message_timeout,
             config,
         }
     }
@@ -148,7 +147,7 @@ impl<'a> Visit<'a> {
                 Event::Failed(Failure::Violation(_)) => Err(Some(Objection::BadMessage)),
                 Event::Queued(text) => {
                     if self.socket.unsent_bytes() == 0 {
-                        self.taken_at = Instant::now();
+                        self.pulse.taken(Instant::now());
                     }
                     self.socket.queue_text(&text);
                     Ok(())
@@ -159,7 +158,11 @@ impl<'a> Visit<'a> {
             if let Err(end) = ended {
                 return end;
             }
-            timer.as_mut().reset(self.due());
+            let due = self.due();
+            // As in a session: a timer that is due too early is set anew when it has come.
+            if timer.is_elapsed() || due < timer.deadline() {
+                timer.as_mut().reset(due);
+            }
         }
     }
 
@@ -169,7 +172,7 @@ impl<'a> Visit<'a> {
         }
         if self.socket.unsent_bytes() > 0 {
             match self.socket.poll_flush(context) {
-                Poll::Ready(Ok(())) => self.taken_at = Instant::now(),
+                Poll::Ready(Ok(())) => self.pulse.taken(Instant::now()),
                 Poll::Ready(Err(failure)) => return Poll::Ready(Event::Failed(failure)),
                 Poll::Pending => {}
             }
@@ -195,9 +198,10 @@ impl<'a> Visit<'a> {
     }
 
     fn take(&mut self, received: Received) -> Result<(), End> {
-        self.heard_at = Instant::now();
+        let now = Instant::now();
+        self.pulse.heard(now);
         // What was read is dealt with; for what comes next there may be a wait.
-        self.resume_at = self.messages.take(machine::instant()).err().map(|wait| self.heard_at + wait);
+        self.resume_at = self.messages.take(machine::instant()).err().map(|wait| now + wait);
         match received {
             Received::Text(text) => {
                 let said = serde_json::from_str(&text).map_err(|_| Some(Objection::BadMessage))?;
@@ -239,32 +243,30 @@ impl<'a> Visit<'a> {
         let speaker = chats.speaker(self.channel.id, secret);
         let visitor = Visitor { speaker, household: self.household };
         self.place = Some(chats.enter(&self.channel, visitor, &self.config.limits, self.shell.clock.now()));
-        self.look_at = self.heard_at + self.config.limits.ping_every;
     }
 
     fn due(&self) -> Instant {
-        self.resume_at.map_or(self.look_at, |resume_at| resume_at.min(self.look_at))
+        let due = match &self.place {
+            Some(_) => self.pulse.due(self.socket.unsent_bytes() > 0, &self.config.limits),
+            None => self.enter_by,
+        };
+        self.resume_at.map_or(due, |resume_at| resume_at.min(due))
     }
 
     fn look_at_clock(&mut self) -> Result<(), End> {
-        let (now, limits) = (Instant::now(), &self.config.limits);
+        let now = Instant::now();
         self.resume_at.take_if(|at| *at <= now);
-        if now < self.look_at {
-            return Ok(());
-        }
         if self.place.is_none() {
-            return Err(Some(Objection::NothingSaid));
+            return if now < self.enter_by { Ok(()) } else { Err(Some(Objection::NothingSaid)) };
         }
-        let is_stuck = self.socket.unsent_bytes() > 0 && now >= self.taken_at + limits.dead_after;
-        if is_stuck || now >= self.heard_at + limits.dead_after {
-            self.shell.metrics.refused(Door::Chat, Reason::Silent);
-            return Err(None);
+        match self.pulse.look(now, self.socket.unsent_bytes() > 0, &self.config.limits) {
+            Sign::Well => {}
+            Sign::PingDue => self.socket.queue_ping(),
+            Sign::Dead => {
+                self.shell.metrics.refused(Door::Chat, Reason::Silent);
+                return Err(None);
+            }
         }
-        if self.socket.unsent_bytes() == 0 {
-            self.socket.queue_ping();
-            self.taken_at = now;
-        }
-        self.look_at = now + limits.ping_every;
         Ok(())
     }
 }

@@ -81,22 +81,28 @@ async fn a_crowd_beyond_what_can_be_let_in_is_told_to_come_again_and_then_is_let
     })
     .await;
     let (_source, _) = tracker.source("demo", 1, Some(7)).await;
-    let mut crowd = Vec::new();
-    for _ in 0..30 {
-        crowd.push(tracker.session().await);
-    }
-    for (session, secret) in crowd.iter_mut().zip(10..) {
-        session.say(&join("demo", secret)).await;
-    }
     let (mut welcomed, mut refused) = (0, 0);
-    for session in &mut crowd {
-        match session.told().await {
-            FromTracker::Welcome(_) => welcomed += 1,
-            FromTracker::Refused { code: Refusal::Busy, .. } => refused += 1,
-            other => panic!("{other:?}"),
+    // A busy machine may deliver one by one what they say at once: then nobody is in anybody's way, and others come.
+    for _ in 0..20 {
+        let mut crowd = Vec::new();
+        for _ in 0..30 {
+            crowd.push(tracker.session().await);
+        }
+        for (session, secret) in crowd.iter_mut().zip(10..) {
+            session.say(&join("demo", secret)).await;
+        }
+        for session in &mut crowd {
+            match session.told().await {
+                FromTracker::Welcome(_) => welcomed += 1,
+                FromTracker::Refused { code: Refusal::Busy, .. } => refused += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        if refused > 0 {
+            break;
         }
     }
-    assert!(welcomed > 0 && refused > 0 && welcomed + refused == 30, "{welcomed} and {refused}");
+    assert!(welcomed > 0 && refused > 0, "{welcomed} and {refused}");
     assert_eq!(tracker.refused("opening", "busy").await, refused);
     // Those who were turned away come again, and all get in, one way or another.
     let (mut again, mut inside) = ((40..).take(refused as usize).collect::<Vec<_>>(), Vec::new());
