@@ -9,8 +9,11 @@
 
 mod coming;
 mod config;
+mod faults;
 mod member;
+mod moving;
 mod outposts;
+mod pairing;
 mod picture;
 mod placing;
 mod received;
@@ -18,6 +21,7 @@ mod seats;
 mod source;
 mod telling;
 mod tree;
+mod unfed;
 mod upload;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,17 +49,6 @@ const PAIR_REST: Duration = Duration::from_secs(30);
 /// after the first attempts that found no way.
 const FEW_REST: Duration = Duration::from_secs(5);
 
-/// Pairs that rest, at most: some for each of the largest swarm's members. Beyond it none is added.
-const RESTING_MAX: usize = 1 << 18;
-
-/// Members that are looked at again in one tick because a stripe of theirs has no parent.
-const UNFED_A_TICK: usize = 256;
-
-/// Members that get another parent at once when theirs leaves, and how soon the next ones do: when thousands leave, most of
-/// those who lose a parent are about to leave themselves, and other members are heard in between.
-const REPAIRS_AT_ONCE: usize = 1_024;
-const REPAIR_PAUSE: Duration = Duration::from_millis(100);
-
 /// Feeds that a member may be able to give, as far as they are told apart: four times the bitrate in 16 stripes.
 const ABLE_MAX: usize = 65;
 
@@ -68,9 +61,6 @@ const FEEDS_WITHIN: Duration = Duration::from_millis(6_500);
 /// Those who lack a parent are looked for this long after the last change: links open within it, or are given up, and
 /// what somebody refused is forgotten.
 const LOOK_FOR: Duration = Duration::from_secs(10);
-
-/// While nothing changes they are looked for again after as long, and after twice as long each time: up to this.
-const LOOK_PAUSE_MAX: Duration = Duration::from_secs(160);
 
 /// The viewer count is told to everyone at most this often, and in large swarms less: 1,000 messages a second.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
@@ -143,7 +133,7 @@ pub struct Roster {
     /// Those that lack a parent in some stripe.
     unfed: BTreeSet<Seat>,
     /// Those of them whose parent has left, and who have not been given another one: too many left at once.
-    orphaned: BTreeSet<Seat>,
+    unrepaired: BTreeSet<Seat>,
     /// How many may be given another one before then.
     repairs_left: usize,
     next_repairs: Timestamp,
@@ -196,7 +186,7 @@ impl Roster {
             sharing: 0,
             resting: BTreeMap::new(),
             unfed: BTreeSet::new(),
-            orphaned: BTreeSet::new(),
+            unrepaired: BTreeSet::new(),
             repairs_left: 0,
             next_repairs: Timestamp::default(),
             unfed_from: Seat::ROOT,
@@ -399,7 +389,7 @@ impl Roster {
 
     /// When to call [`wake`](Self::wake).
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let repairs = (!self.orphaned.is_empty()).then_some(self.next_repairs);
+        let repairs = (!self.unrepaired.is_empty()).then_some(self.next_repairs);
         (self.viewers > 0).then(|| repairs.map_or(self.next_tick, |at| at.min(self.next_tick)))
     }
 

@@ -102,7 +102,7 @@ impl Roster {
         self.refresh_root();
         self.stale.remove(&seat);
         self.unfed.remove(&seat);
-        self.orphaned.remove(&seat);
+        self.unrepaired.remove(&seat);
         self.free.push(seat);
     }
 

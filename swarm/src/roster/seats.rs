@@ -1,6 +1,6 @@
 //! Who sits where, and what is counted of it: the one place where a member changes, so that sums and orders stay true.
 
-use wire::PeerId;
+use wire::{PeerId, StripeSet};
 
 use super::member::Member;
 use super::tree::{Seat, Tree};
@@ -48,6 +48,36 @@ impl Roster {
 
     pub(super) fn tree(&self, stripe: u8) -> &Tree {
         &self.trees[usize::from(stripe)]
+    }
+
+    /// Stripes in which one feeds the other.
+    pub(super) fn stripes_between(&self, parent: Seat, child: Seat) -> usize {
+        self.trees.iter().filter(|tree| tree.parent(child) == Some(parent)).count()
+    }
+
+    /// Who feeds a member in a stripe; `None`: the relay, as nobody else does, or as the source has no upload for it.
+    pub(super) fn feeder(&self, seat: Seat, stripe: u8) -> Option<PeerId> {
+        let parent = self.tree(stripe).parent(seat)?;
+        if parent == Seat::ROOT && self.is_relayed(stripe) { None } else { self.peer(parent) }
+    }
+
+    /// The peer in a seat; `None` for a broadcaster that is away.
+    pub(super) fn peer(&self, seat: Seat) -> Option<PeerId> {
+        if seat == Seat::ROOT { self.source } else { self.member(seat).map(|member| member.peer) }
+    }
+
+    pub(super) fn homes(&self, seat: Seat) -> StripeSet {
+        self.member(seat).map_or(StripeSet::EMPTY, |member| member.homes)
+    }
+
+    /// Stripe feeds that it gives, as planned.
+    pub(super) fn load(&self, seat: Seat) -> usize {
+        self.trees.iter().map(|tree| tree.children(seat).len()).sum()
+    }
+
+    pub(super) fn free(&self, now: Timestamp, seat: Seat) -> usize {
+        let open = self.member(seat).filter(|member| !member.upload.is_busy());
+        open.map_or(0, |member| member.slots(now)).saturating_sub(self.load(seat))
     }
 
     // What depends on a member, and is kept true.

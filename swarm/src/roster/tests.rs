@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::unfed::REPAIRS_AT_ONCE;
 use super::*;
 
 const SOURCE: PeerId = PeerId(1_000);
@@ -238,8 +239,8 @@ fn when_a_crowd_leaves_those_who_stay_get_other_parents_some_at_a_time() {
     let mut now = roster.next_tick;
     (1..=700).for_each(|viewer| roster.leave(now, PeerId(viewer)));
     let mut most = told(&mut roster);
-    assert!(!roster.orphaned.is_empty());
-    while !roster.orphaned.is_empty() {
+    assert!(!roster.unrepaired.is_empty());
+    while !roster.unrepaired.is_empty() {
         now = roster.poll_timeout().unwrap();
         roster.wake(now);
         most = most.max(told(&mut roster));
