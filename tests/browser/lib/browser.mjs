@@ -14,16 +14,17 @@ const KINDER_THAN_LIFE = [
   '--disable-renderer-backgrounding',
 ];
 
+const isRoot = process.getuid() === 0;
+// As root it would put the threads that load a page before those that take in and decode what another page shows.
+const AS_A_USER = isRoot ? ['setpriv', '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice'] : [];
+
 export async function launch({ host, scratch, args = [] }) {
-  let executablePath = chromium;
-  if (host) {
-    executablePath = `${scratch}/chromium-${host}`;
-    writeFileSync(executablePath, `#!/bin/sh\nexec ${inHost(host).join(' ')} ${chromium} "$@"\n`);
-    chmodSync(executablePath, 0o755);
-  }
+  const executablePath = `${scratch}/chromium${host ? `-${host}` : ''}`;
+  writeFileSync(executablePath, `#!/bin/sh\nexec ${[...inHost(host), ...AS_A_USER, chromium].join(' ')} "$@"\n`);
+  chmodSync(executablePath, 0o755);
   return driver.launch({
     executablePath,
-    args: ['--autoplay-policy=no-user-gesture-required', ...(process.getuid() === 0 ? ['--no-sandbox'] : []), ...args],
+    args: ['--autoplay-policy=no-user-gesture-required', ...(isRoot ? ['--no-sandbox'] : []), ...args],
     ignoreDefaultArgs: KINDER_THAN_LIFE,
     env: { ...process.env, TMPDIR: scratch },
   });
