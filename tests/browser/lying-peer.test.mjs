@@ -14,8 +14,7 @@ scenario('a lying peer is refused and dropped', async (world) => {
   // It comes early, so that it is given children.
   const liar = world.run('lying peer', [program('lying-peer'), '--tracker', world.url, '--channel', world.name]);
   const [, liarId] = await liar.says(/peer:? ([0-9a-zA-Z_-]{8,})/);
-  const viewers = await world.viewers(4);
-  for (const viewer of viewers) await viewer.firstFrame();
+  const viewers = await world.audience(4);
 
   const refusals = async () => (await Promise.all(viewers.map((viewer) => viewer.stats())))
     .reduce((sum, { pieces }) => sum + pieces.rejected, 0);
