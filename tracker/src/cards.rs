@@ -190,7 +190,7 @@ fn channel_of<'a>(address: &'a str, base: &str) -> Option<&'a str> {
 
 /// `scheme://host:port` that the request went to, in the words of a proxy where there is one. Whoever lies about it lies to
 /// himself.
-fn base(request: &HeaderMap) -> Option<String> {
+pub(crate) fn base(request: &HeaderMap) -> Option<String> {
     let text = |name: HeaderName| request.get(name).and_then(|value| value.to_str().ok());
     let host = text(FORWARDED_HOST).or_else(|| text(HOST))?;
     let scheme = if text(FORWARDED_PROTO) == Some("https") { "https" } else { "http" };

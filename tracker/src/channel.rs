@@ -314,6 +314,9 @@ impl ChannelTask {
             while let Some(output) = self.roster.poll_output() {
                 self.members.say(output.to, &output.message);
                 self.ledger.told(output.to, &output.message);
+                if let (FromTracker::Link { .. }, Some(firewall)) = (&output.message, &self.shell.firewall) {
+                    self.members.address(output.to).into_iter().for_each(|from| firewall.links(from));
+                }
             }
             if sent_to.is_empty() {
                 break;

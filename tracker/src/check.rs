@@ -10,6 +10,7 @@ use std::fmt;
 
 use crate::config::Config;
 
+pub(crate) use addresses::own as own_addresses;
 pub use files::files_wanted;
 
 /// How much something matters.

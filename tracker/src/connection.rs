@@ -144,7 +144,11 @@ struct Visit {
 
 impl Visit {
     async fn by_tls(self, stream: TcpStream, acceptor: TlsAcceptor, limits: Limits) -> Option<Reason> {
-        let stream = timeout(limits.header_timeout, acceptor.accept(stream)).await.ok()?.ok()?;
+        let stream = match timeout(limits.header_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Reason::of_handshake(&error),
+            Err(_) => return Some(Reason::Timeout),
+        };
         match stream.get_ref().1.alpn_protocol() {
             Some(tls::HTTP_2) => refusal(Box::pin(self.by_http2(stream, limits)).await, true),
             Some(tls::CHALLENGE) => None,

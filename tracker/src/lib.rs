@@ -28,6 +28,7 @@ mod egress;
 mod embedding;
 mod encoder_settings;
 mod figures;
+mod firewall;
 mod history;
 mod hooks;
 mod hosted;
@@ -59,7 +60,7 @@ mod tls;
 pub mod tokens;
 mod turn;
 mod udp;
-mod websocket;
+pub mod websocket;
 
 pub use admin::AdminToken;
 pub use config::{

@@ -57,6 +57,11 @@ impl Members {
         self.table.iter().map(|(peer, member)| (*peer, member.from))
     }
 
+    /// Where this one is.
+    pub(crate) fn address(&self, peer: PeerId) -> Option<Address> {
+        self.table.get(&peer).map(|member| member.from)
+    }
+
     pub(crate) fn contains(&self, peer: PeerId) -> bool {
         self.table.contains_key(&peer)
     }

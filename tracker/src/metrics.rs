@@ -18,6 +18,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::figures::{ChannelFigures, Channels};
+use crate::firewall::Firewall;
 use crate::refusals::{Door, Reason};
 
 /// `Content-Type` of what [`Metrics::text`] writes.
@@ -66,6 +67,27 @@ pub(crate) struct Present {
     pub(crate) ready: bool,
     /// Connections to chats.
     pub(crate) chat_visits: u64,
+    /// The STUN server, if there is one.
+    pub(crate) stun: Option<Stun>,
+}
+
+/// The STUN server at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stun {
+    /// Questions by what became of them.
+    questions: [(&'static str, u64); 3],
+    /// Whether something keeps strangers' questions back.
+    blocked: bool,
+}
+
+impl Stun {
+    /// As the server knows it now.
+    pub(crate) fn of(firewall: &Firewall) -> Self {
+        let tally = firewall.tally();
+        let questions =
+            [("answered", tally.answered()), ("too_many", tally.too_many()), ("garbage", tally.garbage())];
+        Stun { questions, blocked: firewall.blocks() }
+    }
 }
 
 /// A number that only grows.
@@ -192,6 +214,12 @@ impl Reading {
         ];
         let hooks = hooks.map(|(outcome, count)| ([("outcome", outcome)], count.total()));
         page.counters("webhooks", "Webhooks delivered, attempts that failed, webhooks given up", hooks)?;
+        if let Some(stun) = present.stun {
+            let questions = stun.questions.map(|(outcome, count)| ([("outcome", outcome)], count));
+            page.counters("stun_questions", "Datagrams at the STUN port, by what became of them", questions)?;
+            let help = "1 while viewers elsewhere are to make links, and none of their questions arrives";
+            page.gauge("stun_blocked", help, f64::from(stun.blocked))?;
+        }
         page.matched(&metrics.matched)
     }
 
@@ -303,7 +331,9 @@ mod tests {
 
     fn text(metrics: &Arc<Metrics>) -> String {
         let uptime = Duration::from_secs(3);
-        metrics.text(Present { sessions: 2, sessions_max: 9, uptime, ready: true, chat_visits: 0 }).unwrap()
+        metrics
+            .text(Present { sessions: 2, sessions_max: 9, uptime, ready: true, chat_visits: 0, stun: None })
+            .unwrap()
     }
 
     #[test]

@@ -59,7 +59,7 @@ reasons! {
     Conflict = "conflict",
     /// More than is read.
     TooLarge = "too_large",
-    /// Too often.
+    /// Too often. Of a session: it is read no faster than it may speak, and counted once.
     TooMany = "too_many",
     /// Too slow with headers or a body.
     Timeout = "timeout",
@@ -199,6 +199,14 @@ impl Reason {
             status if status.is_server_error() => Reason::Internal,
             _ => Reason::OtherRequest,
         })
+    }
+
+    /// Of a connection that TLS could not be spoken on; `None`: it was the other end that did not want to.
+    pub(crate) fn of_handshake(error: &std::io::Error) -> Option<Reason> {
+        match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+            rustls::Error::AlertReceived(_) => None,
+            _ => Some(Reason::BadRequest),
+        }
     }
 
     /// Of a connection that HTTP could not be spoken on; `None`: its end is no refusal.

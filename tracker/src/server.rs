@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::delegations;
 use crate::directory::Directory;
 use crate::egress::Egress;
+use crate::firewall::Firewall;
 use crate::history::{self, History};
 use crate::hooks::{Hooks, HooksError};
 use crate::hosted::{self, Place};
@@ -159,6 +160,7 @@ impl Server {
             sessions: Arc::new(Semaphore::new(config.limits.sessions_max)),
             chat_visits: Arc::new(Semaphore::new(config.limits.chat_visits_max)),
             stun_port: stun.as_ref().map(|stun| stun.local_addr().port()),
+            firewall: stun.as_ref().map(|stun| Arc::new(Firewall::new(stun.tally()))),
             ending: ending_end,
             settings: settings_end,
         };
@@ -208,6 +210,11 @@ impl Server {
         let sampling = tokio::spawn(history::run(Arc::clone(&self.shell)));
         let sweeping = tokio::spawn(bans::sweep(self.shell.store.clone()));
         let warning = tokio::spawn(delegations::watch(Arc::clone(&self.shell)));
+        let listening = self
+            .shell
+            .stun_port
+            .zip(self.shell.firewall.clone())
+            .map(|(port, firewall)| tokio::spawn(async move { firewall.watch(port).await }));
         let mut doors = self.ports.open(self.tls.as_ref(), &router, &self.shell);
         if let Some(tls) = self.tls {
             doors.spawn(tls.keep(self.settings.subscribe()));
@@ -233,6 +240,7 @@ impl Server {
         hosting.into_iter().for_each(|hosting| hosting.abort());
         sampling.abort();
         warning.abort();
+        listening.into_iter().for_each(|listening| listening.abort());
         sweeping.abort();
         drop(self.stun);
         counting.abort();

@@ -179,6 +179,8 @@ struct Session {
     waiting: Option<Waiting>,
     /// It said too much: nothing is read until then, and the network waits with it.
     resume_at: Option<Instant>,
+    /// It has said too much before, which is counted once.
+    slowed: bool,
     /// Bytes of frames in what is being written.
     frame_bytes: usize,
 }
@@ -225,6 +227,7 @@ impl Session {
             pulse: Pulse::begin(Instant::now()),
             waiting: None,
             resume_at: None,
+            slowed: false,
             frame_bytes: 0,
             config,
             metrics: Arc::clone(&shell.metrics),
@@ -296,6 +299,9 @@ impl Session {
         let bucket = if matches!(received, Received::Binary(_)) { &mut self.frames } else { &mut self.texts };
         // What was read is dealt with; for what comes next there may be a wait.
         self.resume_at = bucket.take(machine::instant()).err().map(|wait| now + wait);
+        if self.resume_at.is_some() && !std::mem::replace(&mut self.slowed, true) {
+            self.metrics.refused(Door::Session, Reason::TooMany);
+        }
         let Presence { peer, session, .. } = self.presence;
         let message = match received {
             Received::Text(text) => {

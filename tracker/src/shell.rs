@@ -12,10 +12,11 @@ use crate::bans::{Address, Bans};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::egress::Egress;
+use crate::firewall::Firewall;
 use crate::history::History;
 use crate::hooks::Hooks;
 use crate::machine::{self, Clock, Disk};
-use crate::metrics::{Metrics, Present};
+use crate::metrics::{Metrics, Present, Stun};
 use crate::rate::Addresses;
 use crate::relays::Relays;
 use crate::store::{Ban, Banned, Store};
@@ -49,6 +50,8 @@ pub(crate) struct Shell {
     pub(crate) chat_visits: Arc<Semaphore>,
     /// Port of the STUN server, for viewers.
     pub(crate) stun_port: Option<u16>,
+    /// Whether strangers reach it.
+    pub(crate) firewall: Option<Arc<Firewall>>,
     /// `true` once the server is about to end.
     pub(crate) ending: watch::Receiver<bool>,
 }
@@ -83,6 +86,7 @@ impl Shell {
             uptime: self.clock.uptime(),
             ready: self.unready().is_none(),
             chat_visits: self.directory.chats.open(),
+            stun: self.firewall.as_ref().map(|firewall| Stun::of(firewall)),
         }
     }
 

@@ -116,7 +116,7 @@ impl Decoder {
     }
 
     /// The next message or control frame, with the payload of a ping; `None`: it is not complete.
-    pub fn next(&mut self) -> Result<Option<Next>, Violation> {
+    pub fn next_message(&mut self) -> Result<Option<Next>, Violation> {
         while let Some(frame) = self.frame()? {
             let received = match frame.opcode {
                 OpCode::Control(Control::Ping) => Some((Received::Beat, Some(frame.payload))),
@@ -130,6 +130,11 @@ impl Decoder {
         }
         self.forget_done();
         Ok(None)
+    }
+
+    /// Bytes of what is incomplete.
+    pub fn held_bytes(&self) -> usize {
+        self.unread.len() - self.done + self.message.as_ref().map_or(0, |(_, bytes)| bytes.len())
     }
 
     fn frame(&mut self) -> Result<Option<Frame>, Violation> {
@@ -280,7 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The next that the peer says. Pings are answered; the answers leave with the next flush.
     pub(crate) fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Received, Failure>> {
         loop {
-            match self.decoder.next() {
+            match self.decoder.next_message() {
                 Ok(Some((received, ping))) => {
                     if let Some(payload) = ping.filter(|_| self.unsent_bytes() < UNSENT_FOR_PONGS) {
                         self.queue(OpCode::Control(Control::Pong), &payload);

@@ -8,21 +8,32 @@
 #[allow(dead_code)] // Shared with the suite, which uses all of it.
 mod support;
 
+use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::interval;
 use tracker::channel_settings::{ChannelSettings, JoinPolicy};
 use tracker::{Banned, NewBan, address_prefix, renew_join_secret};
-use wire::session::{Announce, FromPeer, Join};
+use wire::request::Request;
+use wire::session::{Announce, FromPeer, Join, Signal};
 use wire::{Epoch, PeerSecret};
 
 use support::{Tracker, a_moment, channel, in_seconds, join, join_token, peer, signer, within};
 
 /// Memory that all of the table may leave behind, of this whole process: some threads' buffers and the allocator's slack.
 const LEFT_BEHIND_BYTES: u64 = 48 << 20;
+
+/// For who dawdles before it is inside. 3 s: nobody else takes as long for a word, on a busy machine either.
+const SOON: Duration = Duration::from_secs(3);
+
+/// For who is inside.
+const LATER: Duration = Duration::from_secs(8);
 
 /// The garbage of one case.
 enum Garbage {
@@ -34,6 +45,14 @@ enum Garbage {
     Frame(Vec<u8>),
     /// Bytes on the socket of a viewer that was let in, instead of WebSocket frames.
     Inside(Vec<u8>),
+    /// The same, of one that is not sent away for it.
+    Flood(Vec<u8>),
+    /// A session on which nothing is said.
+    Mute,
+    /// A viewer that was let in, and then neither says nor reads anything.
+    Asleep,
+    /// The same, that goes on speaking while others speak to it.
+    Deaf,
     /// Bytes on a connection to the pages' port.
     Http(Vec<u8>),
     /// Bytes on a connection to the encoders' port.
@@ -45,7 +64,7 @@ struct Case(&'static str, Garbage, &'static str, &'static str);
 
 /// `secret`: signs tokens for the channel that asks for them.
 fn cases(secret: &str) -> Vec<Case> {
-    [first_texts(), tokens(secret), texts(), frames(), websocket(), http(), rtmp()]
+    [first_texts(), tokens(secret), texts(), frames(), websocket(), floods(), http(), rest(), rtmp()]
         .into_iter()
         .flatten()
         .collect()
@@ -70,6 +89,7 @@ fn first_texts() -> Vec<Case> {
     let foreign = signer(4).announce("00112233445566778899aabbccddeeff");
     let unknown = join("nobody", 9).to_text();
     let old = join("demo", 9).to_text().replace("\"version\":1", "\"version\":0");
+    let stolen = join("demo", 2).to_text().replace(&PeerSecret([2; 16]).to_string(), &peer(2).to_string());
     let long_channel = join(&"x".repeat(65), 9).to_text();
     vec![
         first("nothing", "", "malformed"),
@@ -108,6 +128,7 @@ fn first_texts() -> Vec<Case> {
         first("a proof over the limit", &announced("elsewhere", &"x".repeat(129)), "over_limit"),
         first("a name that is a path", &announced("../../etc", &replayed), "over_limit"),
         first("a name that is empty", &announced("", &replayed), "over_limit"),
+        first("a peer's id for its secret", &stolen, "malformed"),
     ]
 }
 
@@ -257,6 +278,55 @@ fn websocket() -> Vec<Case> {
     ]
 }
 
+fn floods() -> Vec<Case> {
+    let flood = |name, frame: Vec<u8>| Case(name, Garbage::Flood(frame.repeat(300)), "session", "too_many");
+    vec![
+        flood("a flood of pings", masked(0x89, &[7; 125])),
+        flood("a flood of pongs that nobody asked for", masked(0x8a, b"")),
+        flood("a flood of questions", masked(0x81, b"{\"type\":\"clock\"}")),
+    ]
+}
+
+fn rest() -> Vec<Case> {
+    let request = |name, line: &str, headers: &str, body: &str, reason| {
+        let length = body.len();
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        );
+        Case(name, Garbage::Http(head.into_bytes()), "http", reason)
+    };
+    let channel = format!("/api/v1/channels/{}", channel(1));
+    let claim = format!("PUT {channel}");
+    let signed = |of: &str| format!("Authorization: Swarmcast {of}\r\n");
+    let nonce = "00112233445566778899aabbccddeeff";
+    let zeros = signed(&format!("{}.{nonce}.{}", support::channel(1), "A".repeat(86)));
+    let unasked = Request { method: "PUT", path: &channel, nonce, body: b"{}" }.authorize(&signer(1));
+    let unasked = format!("Authorization: {unasked}\r\n");
+    vec![
+        request("a claim that nobody has signed", &claim, "", "{}", "unauthorized"),
+        request("a signature of nothing", &claim, &signed(""), "{}", "unauthorized"),
+        request("a signature of zeros", &claim, &zeros, "{}", "unauthorized"),
+        request("a challenge that nobody has set", &claim, &unasked, "{}", "unauthorized"),
+        request(
+            "the operator's token, guessed",
+            "GET /api/v1/bans",
+            "Authorization: Bearer x\r\n",
+            "",
+            "unauthorized",
+        ),
+        request(
+            "a setup link of nobody's",
+            "GET /api/v1/setup",
+            "Authorization: Bearer x\r\n",
+            "",
+            "unauthorized",
+        ),
+        request("an interface that is none", "GET /api/v1/../../etc/passwd", "", "", "not_found"),
+        request("a method that the address has not", &format!("POST {channel}"), "", "[]", "method"),
+        request("a body over the limit", &claim, &zeros, &"x".repeat(300_000), "too_large"),
+    ]
+}
+
 fn http() -> Vec<Case> {
     let http = |name, bytes: &[u8], reason| Case(name, Garbage::Http(bytes.to_vec()), "http", reason);
     let get = |name, path: &str, reason| {
@@ -309,6 +379,11 @@ fn http() -> Vec<Case> {
 fn rtmp() -> Vec<Case> {
     let rtmp = |name, bytes: &[u8]| Case(name, Garbage::Rtmp(bytes.to_vec()), "rtmp", "unusable");
     let greeted = |rest: &[u8]| [&[3u8][..], &[0; 1536], &[0; 1536], rest].concat();
+    // A command within one chunk, whose objects hold each other.
+    let command =
+        [&[2, 0, 7][..], b"connect", &[0, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0], &b"\x03\x00\x01a".repeat(20)]
+            .concat();
+    let nested = [&[3, 0, 0, 0, 0, 0, command.len() as u8, 20, 0, 0, 0, 0][..], &command].concat();
     vec![
         rtmp("another version of RTMP", &[0x47; 1_537]),
         rtmp("HTTP where encoders publish", &b"GET / HTTP/1.1\r\n".repeat(97)),
@@ -319,6 +394,22 @@ fn rtmp() -> Vec<Case> {
             "violation",
         ),
         Case("a chunk of nothing before", Garbage::Rtmp(greeted(&[0xc3; 40])), "rtmp", "violation"),
+        Case("objects inside of each other", Garbage::Rtmp(greeted(&nested)), "rtmp", "violation"),
+    ]
+}
+
+/// Those who do nothing wrong, and nothing else either.
+fn dawdlers() -> Vec<Case> {
+    let http = |name, bytes: &[u8]| Case(name, Garbage::Http(bytes.to_vec()), "http", "timeout");
+    vec![
+        http("a connection without a word", b""),
+        http("half a request line", b"GET /ses"),
+        http("headers that do not end", b"GET /session HTTP/1.1\r\nHost: x\r\nA: b\r\n"),
+        Case("a session without a word", Garbage::Mute, "opening", "nothing_said"),
+        Case("a viewer whose cable is out", Garbage::Asleep, "session", "silent"),
+        Case("a slow reader", Garbage::Deaf, "session", "silent"),
+        Case("an encoder without a word", Garbage::Rtmp(Vec::new()), "rtmp", "nothing_said"),
+        Case("half a handshake", Garbage::Rtmp(vec![3; 700]), "rtmp", "nothing_said"),
     ]
 }
 
@@ -344,7 +435,8 @@ fn with_first(mut frame: Vec<u8>, first: u8) -> Vec<u8> {
 }
 
 impl Tracker {
-    async fn receive_garbage(&self, garbage: Garbage, secret: u8) {
+    /// Returns a connection that has to stay until the refusal is counted.
+    async fn receive_garbage(&self, garbage: Garbage, secret: u8) -> Option<TcpStream> {
         match garbage {
             Garbage::First(text) => {
                 let mut stranger = self.session().await;
@@ -361,15 +453,45 @@ impl Tracker {
                 member.send(Bytes::from(frame)).await;
                 member.refusal().await;
             }
-            Garbage::Inside(bytes) => self.inside(&bytes, secret).await,
+            Garbage::Inside(bytes) => {
+                let mut stream = self.admitted(secret).await;
+                stream.write_all(&bytes).await.unwrap();
+                heard(&mut stream, "\"refused\"").await;
+            }
+            Garbage::Flood(bytes) => {
+                let mut stream = self.admitted(secret).await;
+                stream.write_all(&bytes).await.unwrap();
+                return Some(stream);
+            }
+            Garbage::Mute => drop(self.session().await.refusal().await),
+            Garbage::Asleep => return Some(self.admitted(secret).await),
+            Garbage::Deaf => self.is_deaf(secret).await,
             Garbage::Http(bytes) => send_and_listen(self.address, &bytes).await,
             Garbage::Rtmp(bytes) => send_and_listen(self.rtmp.unwrap(), &bytes).await,
         }
+        None
     }
 
-    /// Joins, then goes on in other ways; hears why that ends.
-    async fn inside(&self, bytes: &[u8], secret: u8) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+    /// Says that it is there until that is over, and reads nothing of what it is offered.
+    async fn is_deaf(&self, secret: u8) {
+        let mut stream = self.admitted(secret).await;
+        let (mut talker, _) = self.viewer("demo", secret + 1).await;
+        for _ in 0..40 {
+            let signal = Signal::Offer { sdp: "x".repeat(16_000) };
+            talker.say(&FromPeer::Signal { to: peer(secret), signal }).await;
+        }
+        let mut pulse = interval(Duration::from_millis(200));
+        while stream.write_all(&masked(0x8a, b"")).await.is_ok() {
+            pulse.tick().await;
+            talker.settle().await;
+        }
+    }
+
+    /// The connection of a viewer that was let in, with little room for what is not read.
+    async fn admitted(&self, secret: u8) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        let mut stream = socket.connect(self.address).await.unwrap();
         let upgrade = "GET /session HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         let join = join("demo", secret).to_text();
@@ -377,8 +499,7 @@ impl Tracker {
         heard(&mut stream, "\"hello\"").await;
         stream.write_all(&masked(0x81, join.as_bytes())).await.unwrap();
         heard(&mut stream, "\"welcome\"").await;
-        stream.write_all(bytes).await.unwrap();
-        heard(&mut stream, "\"refused\"").await;
+        stream
     }
 }
 
@@ -417,13 +538,52 @@ async fn garbage_is_refused_by_name_and_residents_are_served() {
     for (Case(name, garbage, door, reason), secret) in cases.into_iter().zip((10..200).cycle()) {
         println!("{name}");
         let before = tracker.refused(door, reason).await;
-        tracker.receive_garbage(garbage, secret).await;
+        let _held = tracker.receive_garbage(garbage, secret).await;
         let counted = async { while tracker.refused(door, reason).await <= before {} };
         within(counted).await;
         resident.settle().await;
     }
     let grown = own_bytes().saturating_sub(before_bytes);
     assert!(grown < LEFT_BEHIND_BYTES, "{grown} bytes are left behind");
+    let (mut newcomer, _) = tracker.viewer("demo", 3).await;
+    newcomer.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_dawdles_is_let_go_by_name_and_residents_are_served() {
+    let tracker = Tracker::start_with(|config| {
+        config.rtmp = Some("127.0.0.1:0".parse().unwrap());
+        (config.limits.header_timeout, config.limits.first_message_timeout) = (SOON, SOON);
+        (config.limits.ping_every, config.limits.dead_after) = (LATER / 4, LATER);
+    })
+    .await;
+    let (mut source, _) = tracker.source("demo", 1, Some(7)).await;
+    let (mut resident, _) = tracker.viewer("demo", 2).await;
+    let cases = dawdlers();
+    let mut wanted = BTreeMap::new();
+    cases.iter().for_each(|Case(_, _, door, reason)| *wanted.entry((*door, *reason)).or_insert(0) += 1);
+    let dawdling = cases.into_iter().zip((10..).step_by(2));
+    let dawdling = dawdling.map(|(Case(_, garbage, ..), secret)| tracker.receive_garbage(garbage, secret));
+    let mut dawdling = pin!(join_all(dawdling));
+    let _held = loop {
+        tokio::select! {
+            held = &mut dawdling => break held,
+            () = a_moment() => {
+                source.settle().await;
+                resident.settle().await;
+            }
+        }
+    };
+    for ((door, reason), times) in wanted {
+        let counted = async {
+            while tracker.refused(door, reason).await < times {
+                source.settle().await;
+                resident.settle().await;
+                a_moment().await;
+            }
+        };
+        within(counted).await;
+    }
     let (mut newcomer, _) = tracker.viewer("demo", 3).await;
     newcomer.settle().await;
 }

@@ -25,10 +25,10 @@ mod receive;
 mod routes;
 mod sdp;
 mod socket;
-mod stun;
+pub mod stun;
 mod stun_server;
 
 pub use config::{EndpointConfig, Limits};
 pub use endpoint::{Endpoint, EndpointError};
 pub use link::{CloseReason, Lane, Link, LinkClosed, LinkEvent, LinkEvents, SendRefused};
-pub use stun_server::{StunConfig, StunServer};
+pub use stun_server::{StunConfig, StunServer, StunTally};

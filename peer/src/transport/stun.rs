@@ -10,13 +10,19 @@ const RESPONSE_BIT: u16 = 0x0100;
 
 /// What a datagram is, as far as the choice of its receiver goes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind<'a> {
+pub enum Kind<'a> {
     /// A connectivity check for the link that announced this ICE user name.
-    Check { ufrag: &'a str },
+    Check {
+        /// Ours.
+        ufrag: &'a str,
+    },
     /// The response to a check of ours.
     Response,
     /// A question without a user name: someone wants to know its address.
-    Question { transaction: [u8; 12] },
+    Question {
+        /// To be repeated in the answer.
+        transaction: [u8; 12],
+    },
     /// DTLS.
     Secured,
     /// Nothing that belongs here.
@@ -24,7 +30,7 @@ pub(super) enum Kind<'a> {
 }
 
 /// Tells the kinds apart (RFC 7983 for the first byte).
-pub(super) fn classify(datagram: &[u8]) -> Kind<'_> {
+pub fn classify(datagram: &[u8]) -> Kind<'_> {
     match datagram.first() {
         Some(0..=3) => classify_stun(datagram).unwrap_or(Kind::Garbage),
         Some(20..=63) => Kind::Secured,

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -16,7 +17,7 @@ use rtc::stun::xoraddr::XorMappedAddress;
 use tokio::task::AbortHandle;
 
 use super::receive::PAUSE_AFTER_ERROR;
-use super::socket::{MuxSocket, Outbound, ReceiveBuffers};
+use super::socket::{Inbound, MuxSocket, Outbound, ReceiveBuffers};
 use super::stun::{self, Kind};
 
 /// Settings of a [`StunServer`].
@@ -44,7 +45,39 @@ impl StunConfig {
 #[derive(Debug)]
 pub struct StunServer {
     local: SocketAddr,
+    tally: Arc<StunTally>,
     task: AbortHandle,
+}
+
+/// What became of the datagrams that came to a [`StunServer`].
+#[derive(Debug, Default)]
+pub struct StunTally {
+    answered: AtomicU64,
+    answered_elsewhere: AtomicU64,
+    too_many: AtomicU64,
+    garbage: AtomicU64,
+}
+
+impl StunTally {
+    /// Questions that were answered.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Relaxed)
+    }
+
+    /// Those of them that another machine has asked, as far as the addresses tell.
+    pub fn answered_elsewhere(&self) -> u64 {
+        self.answered_elsewhere.load(Relaxed)
+    }
+
+    /// Questions beyond the limits.
+    pub fn too_many(&self) -> u64 {
+        self.too_many.load(Relaxed)
+    }
+
+    /// Datagrams that are no question.
+    pub fn garbage(&self) -> u64 {
+        self.garbage.load(Relaxed)
+    }
 }
 
 impl StunServer {
@@ -53,8 +86,14 @@ impl StunServer {
         let socket = Arc::new(MuxSocket::bind(config.bind, config.socket_buffer_bytes)?);
         let local = socket.local_addr();
         let responder = Responder::new(Instant::now(), config.per_second_max, config.addresses_max);
+        let tally = Arc::clone(&responder.tally);
         let task = tokio::spawn(serve(socket, responder)).abort_handle();
-        Ok(Self { local, task })
+        Ok(Self { local, tally, task })
+    }
+
+    /// What it counts.
+    pub fn tally(&self) -> Arc<StunTally> {
+        Arc::clone(&self.tally)
     }
 
     /// The bound address.
@@ -76,9 +115,7 @@ async fn serve(socket: Arc<MuxSocket>, mut responder: Responder) {
         let now = Instant::now();
         let read = socket
             .receive(&mut buffers, |datagram| {
-                if let Kind::Question { transaction } = stun::classify(&datagram.bytes)
-                    && let Some(bytes) = responder.answer(now, datagram.from, transaction)
-                {
+                if let Some(bytes) = responder.hear(now, &datagram) {
                     answers.push((Outbound { to: datagram.from, bytes }, datagram.to));
                 }
             })
@@ -99,12 +136,33 @@ struct Responder {
     addresses_max: usize,
     second_began: Instant,
     answered: HashMap<IpAddr, u32>,
+    tally: Arc<StunTally>,
 }
 
 impl Responder {
     /// A responder that has answered nobody yet.
     fn new(now: Instant, per_second_max: u32, addresses_max: usize) -> Self {
-        Self { per_second_max, addresses_max, second_began: now, answered: HashMap::new() }
+        let (answered, tally) = (HashMap::new(), Arc::default());
+        Self { per_second_max, addresses_max, second_began: now, answered, tally }
+    }
+
+    /// The answer to a datagram, if it is a question.
+    fn hear(&mut self, now: Instant, datagram: &Inbound) -> Option<BytesMut> {
+        let Kind::Question { transaction } = stun::classify(&datagram.bytes) else {
+            self.tally.garbage.fetch_add(1, Relaxed);
+            return None;
+        };
+        let answer = self.answer(now, datagram.from, transaction);
+        let from = datagram.from.ip();
+        let counts: &[&AtomicU64] = match answer {
+            None => &[&self.tally.too_many],
+            Some(_) if from.is_loopback() || datagram.to == Some(from) => &[&self.tally.answered],
+            Some(_) => &[&self.tally.answered, &self.tally.answered_elsewhere],
+        };
+        for count in counts {
+            count.fetch_add(1, Relaxed);
+        }
+        answer
     }
 
     /// The answer for `from`, unless it or everybody together has asked too much.
@@ -159,5 +217,26 @@ mod tests {
         assert!(ask(now, "[2001:db8::1]:5") && ask(now, "[2001:db8::2]:5") && !ask(now, "[2001:db8::3]:5"));
         assert!(!ask(now, "192.0.2.3:5"), "the table is full");
         assert!(ask(now + Duration::from_secs(1), "192.0.2.1:5"));
+    }
+
+    #[test]
+    fn what_comes_is_counted_by_what_becomes_of_it() {
+        let now = Instant::now();
+        let mut responder = Responder::new(now, 1, 8);
+        let question = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+        let (own, other) = ("192.0.2.9:7", "192.0.2.1:5");
+        for (from, bytes) in [
+            (own, &question[..]),
+            ("127.0.0.1:7", &question),
+            (other, &question),
+            (other, &question),
+            (other, b"?"),
+        ] {
+            let to = Some("192.0.2.9".parse().unwrap());
+            responder.hear(now, &Inbound { from: from.parse().unwrap(), to, bytes: bytes.into() });
+        }
+        let tally = responder.tally;
+        let counted = [tally.answered(), tally.answered_elsewhere(), tally.too_many(), tally.garbage()];
+        assert_eq!(counted, [3, 1, 1, 1]);
     }
 }

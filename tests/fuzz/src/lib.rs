@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod datagram;
 mod flv;
 mod frame;
 mod join_token;
@@ -18,8 +19,10 @@ mod rest;
 mod rtmp;
 mod signalling;
 mod stream_header;
+mod websocket;
 
 pub use config::config;
+pub use datagram::datagram;
 pub use flv::flv;
 pub use frame::frame;
 pub use join_token::join_token;
@@ -29,6 +32,7 @@ pub use rest::rest;
 pub use rtmp::rtmp;
 pub use signalling::signalling;
 pub use stream_header::stream_header;
+pub use websocket::websocket;
 
 use wire::Signer;
 

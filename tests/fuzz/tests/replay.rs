@@ -27,6 +27,7 @@ macro_rules! targets {
 // About a second each.
 targets! {
     config: 10_000 changes,
+    datagram: 500_000 changes,
     flv: 15_000 changes,
     frame: 150_000 changes,
     join_token: 60_000 changes,
@@ -36,6 +37,7 @@ targets! {
     rtmp: 40_000 changes,
     signalling: 500_000 changes,
     stream_header: 60_000 changes,
+    websocket: 100_000 changes,
 }
 
 fn replay(name: &str, target: fn(&[u8]), times: u64) {

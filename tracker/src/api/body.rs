@@ -20,8 +20,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) async fn read(body: Body) -> Result<Bytes, Problem> {
     match timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Problem::bad_request(format!("The body may have at most {BODY_MAX} bytes."))),
-        Err(_) => Err(Problem::bad_request("The body did not come in time.")),
+        Ok(Err(_)) => Err(Problem::too_large(BODY_MAX)),
+        Err(_) => Err(Problem::timeout("The body did not come in time.")),
     }
 }
 

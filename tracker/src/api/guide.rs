@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::problem::Problem;
 use super::signed::Signed;
 use super::stream_keys::{NewStreamKey, make};
+use crate::cards;
 use crate::encoder_settings::{EncoderSettings, KEY_PLACEHOLDER, ffmpeg_line, obs_service};
 use crate::http::Site;
 use crate::machine;
@@ -108,8 +109,9 @@ pub(crate) async fn show(
         true => format!("rtmp://{}:{}/live", name_of(host), rtmp.port()),
         false => format!("rtmp://{rtmp}/live"),
     });
-    let watch = format!("http://{host}/watch/{}#key={}", channel.name, channel.id);
-    let uploader = format!("swarmcast-uploader live --tracker http://{host} --name {}", channel.name);
+    let base = cards::base(&request).unwrap_or_default();
+    let watch = format!("{base}/watch/{}#key={}", channel.name, channel.id);
+    let uploader = format!("swarmcast-uploader live --tracker {base} --name {}", channel.name);
     Json(Guide {
         watch,
         ffmpeg: server.as_deref().map(|server| ffmpeg_line(&encoder, server)),

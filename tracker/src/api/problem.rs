@@ -44,6 +44,15 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail)
     }
 
+    pub(crate) fn too_large(bytes_max: usize) -> Self {
+        let detail = format!("The body may have at most {bytes_max} bytes.");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
+    pub(crate) fn timeout(detail: &str) -> Self {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Too slow", detail)
+    }
+
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
         Problem::new(
             StatusCode::UNAUTHORIZED,

@@ -84,7 +84,7 @@ impl Range {
 }
 
 /// The addresses of this machine's interfaces, but for loopback.
-pub(super) fn own() -> Vec<IpAddr> {
+pub(crate) fn own() -> Vec<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     interfaces.into_iter().map(|interface| interface.ip()).filter(|ip| !ip.is_loopback()).collect()
 }
@@ -123,6 +123,12 @@ pub(super) fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
         findings.push(Finding::note(format!(
             "{address} in `announce` is not an address of this machine itself: whatever has it (a router, the provider's \
              network) must pass on {ports}"
+        )));
+    } else if let Some(address) = own.iter().find(|address| Range::of(**address) == Range::Public) {
+        let ports = ports(config).join(", ");
+        findings.push(Finding::note(format!(
+            "strangers come to {address}: firewalls on the way there, such as the provider's, must let pass {ports}. That one \
+             keeps STUN back is seen once viewers come, and is then said in the log and by `swarmcast_stun_blocked`"
         )));
     }
     findings
@@ -228,15 +234,17 @@ mod tests {
             assert_eq!(found.len(), 1, "{found:?}");
             (found[0].weight, found[0].text.clone())
         };
-        assert_eq!(found("", "5.6.7.8"), []);
-        assert_eq!(found("5.6.7.8", "5.6.7.8 10.0.0.1"), []);
+        for announced in ["", "5.6.7.8"] {
+            let (weight, text) = one(announced, "5.6.7.8 10.0.0.1");
+            assert!(weight == Weight::Note && text.contains("must let pass TCP 8080"), "{text}");
+        }
         let (weight, text) = one("5.6.7.8", "10.0.0.1");
         assert_eq!(weight, Weight::Note);
         assert!(text.ends_with("TCP 8080 (pages and sessions), UDP 3478 (STUN), UDP 3480 (links)"), "{text}");
         let (weight, text) = one("", "192.168.1.5");
         assert!(weight == Weight::Warning && text.contains("192.168.1.5 is private"), "{text}");
         assert!(one("", "100.64.3.4").1.contains("use IPv6"));
-        assert_eq!(one("203.0.113.7", "5.6.7.8").0, Weight::Fault);
+        assert_eq!(one("203.0.113.7", "10.0.0.1").0, Weight::Fault);
         assert_eq!(one("10.0.0.1", "10.0.0.1").0, Weight::Warning);
     }
 }

@@ -1,5 +1,6 @@
 //! Whether this machine's ports can be reached by the addresses that it announces: knocks at them from inside, as a
-//! router that leads back in ("hairpin") lets one do. Who is found not to be reached may still be, from elsewhere.
+//! router that leads back in ("hairpin") lets one do. Who is found not to be reached may still be, from elsewhere. By
+//! the machine's own addresses only a firewall of its own can stand in the way.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -48,22 +49,36 @@ pub(super) async fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
             let found = knock_tcp(bound.as_ref().ok(), via).await;
             findings.extend(finding("TCP", via, what, found));
         }
+        for via in own_ways(address, own) {
+            let found = knock_tcp(bound.as_ref().ok(), via).await;
+            findings.extend(finding_inside("TCP", via, what, found));
+        }
     }
     for (setting, address, what) in udp {
         let Some(address) = address.filter(|address| address.port() != 0) else { continue };
         let bound = UdpSocket::bind(address).await;
         findings.extend(cannot_bind(setting, address, bound.as_ref().err()));
+        let knock = async |via| match &bound {
+            Ok(socket) => knock_udp(socket, via).await.unwrap_or(Found::Unreached),
+            // The server that runs answers for itself.
+            Err(_) if setting == "udp" => ask(via).await.unwrap_or(Found::Unreached),
+            Err(_) => Found::Taken,
+        };
         for via in reached_by(address, &elsewhere) {
-            let found = match &bound {
-                Ok(socket) => knock_udp(socket, via).await.unwrap_or(Found::Unreached),
-                // The server that runs answers for itself.
-                Err(_) if setting == "udp" => ask(via).await.unwrap_or(Found::Unreached),
-                Err(_) => Found::Taken,
-            };
-            findings.extend(finding("UDP", via, what, found));
+            findings.extend(finding("UDP", via, what, knock(via).await));
+        }
+        for via in own_ways(address, own) {
+            findings.extend(finding_inside("UDP", via, what, knock(via).await));
         }
     }
     findings
+}
+
+/// This machine's own ways to a port, but for those by loopback and link-local addresses, which no stranger takes.
+fn own_ways(bound: SocketAddr, own: &[IpAddr]) -> Vec<SocketAddr> {
+    let taken = own.iter().filter(|ip| bound.ip().is_unspecified() || **ip == bound.ip());
+    let taken = taken.filter(|ip| !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()));
+    reached_by(bound, &taken.copied().collect::<Vec<_>>())
 }
 
 /// Where strangers come to a port: nowhere, if it is bound to loopback.
@@ -95,6 +110,15 @@ fn finding(kind: &str, via: SocketAddr, what: &str, found: Found) -> Option<Find
         ))),
         Found::Taken => None,
     }
+}
+
+/// As [`finding`], by an address of this machine: that a port is open from inside says nothing of outside.
+fn finding_inside(kind: &str, via: SocketAddr, what: &str, found: Found) -> Option<Finding> {
+    (found == Found::Unreached).then(|| {
+        Finding::warning(format!(
+            "{kind} {via} ({what}) is kept back by a firewall on this machine, even from itself: open it there"
+        ))
+    })
 }
 
 /// Connects by `via`; with `listener`, sees whether it is there that the connection arrives.
@@ -191,6 +215,20 @@ mod tests {
         let via = |bound: SocketAddr| SocketAddr::new("127.0.0.9".parse().unwrap(), bound.port());
         assert_eq!(knock_tcp(Some(&listener), via(listener.local_addr().unwrap())).await, Found::Unreached);
         assert_eq!(knock_udp(&socket, via(socket.local_addr().unwrap())).await.unwrap(), Found::Unreached);
+    }
+
+    #[tokio::test]
+    async fn of_the_machine_s_own_addresses_only_those_that_are_kept_back_are_named() {
+        let own: Vec<IpAddr> = ["127.0.0.9", "fe80::1"].iter().map(|ip| ip.parse().unwrap()).collect();
+        let mut open = config("127.0.0.9");
+        (open.listen, open.udp) = (free(), Some(free()));
+        assert_eq!(findings(&open, &own).await, []);
+        let via = "127.0.0.9:3478".parse().unwrap();
+        let words = finding_inside("UDP", via, "STUN", Found::Unreached).unwrap().text;
+        assert!(
+            words.contains("UDP 127.0.0.9:3478 (STUN)") && words.contains("a firewall on this machine"),
+            "{words}"
+        );
     }
 
     #[tokio::test]

@@ -70,7 +70,7 @@ fn as_we_read(bytes: &[u8], step: usize) -> (Vec<Received>, Ended) {
     for part in bytes.chunks(step.max(1)) {
         decoder.push(part);
         loop {
-            match decoder.next() {
+            match decoder.next_message() {
                 Ok(Some((Received::Close, _))) => {
                     all.push(Received::Close);
                     return (all, ended(&decoder));
@@ -148,8 +148,8 @@ proptest! {
 fn a_silent_decoder_holds_nothing() {
     let mut decoder = Decoder::new(MESSAGE_MAX);
     decoder.push(&masked(RawFrame::message(vec![7; 200], OpCode::Data(Data::Binary), true)));
-    assert_eq!(decoder.next(), Ok(Some((Received::Binary(vec![7; 200].into()), None))));
-    assert_eq!(decoder.next(), Ok(None));
+    assert_eq!(decoder.next_message(), Ok(Some((Received::Binary(vec![7; 200].into()), None))));
+    assert_eq!(decoder.next_message(), Ok(None));
     assert_eq!(decoder.unread.capacity(), 0);
 }
 
@@ -157,5 +157,5 @@ fn a_silent_decoder_holds_nothing() {
 fn a_length_that_is_only_claimed_is_refused_before_it_comes() {
     let mut decoder = Decoder::new(MESSAGE_MAX);
     decoder.push(&[0x82, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3, 4]);
-    assert_eq!(decoder.next(), Err(Violation::TooLong(MESSAGE_MAX)));
+    assert_eq!(decoder.next_message(), Err(Violation::TooLong(MESSAGE_MAX)));
 }

@@ -209,6 +209,10 @@ async fn a_link_opens_the_guide_of_its_channel() {
     let guide = tracker.get("/api/v1/setup?uplink_kbps=1000", &bearer).await.json();
     assert_eq!((&guide["name"], &guide["encoder"]["height"]), (&json!("club"), &json!(360)));
     assert_eq!(guide["obs_service"]["type"], "rtmp_custom");
+    let by_tls = format!("{bearer}X-Forwarded-Proto: https\r\n");
+    let guide_by_tls = tracker.get("/api/v1/setup", &by_tls).await.json();
+    assert!(guide_by_tls["watch"].as_str().unwrap().starts_with("https://test/watch/club#key="));
+    assert_eq!(guide_by_tls["uploader"], "swarmcast-uploader live --tracker https://test --name club");
     assert_eq!(guide["obs_service"]["settings"]["server"], guide["server"]);
     let line = guide["ffmpeg"].as_str().unwrap();
     assert!(line.contains(guide["server"].as_str().unwrap()) && line.ends_with("/STREAM-KEY"), "{line}");

@@ -143,4 +143,6 @@ async fn datagrams_of_garbage_are_not_answered_and_questions_are() {
         length >= 20 && answer[..2] == [0x01, 0x01] && answer[8..20] == [9; 12],
         "the question's answer comes first"
     );
+    let counted = |outcome, times| format!("swarmcast_stun_questions_total{{outcome=\"{outcome}\"}} {times}");
+    tracker.shows(&[&counted("answered", 1), &counted("garbage", 5), "swarmcast_stun_blocked 0.0"]).await;
 }

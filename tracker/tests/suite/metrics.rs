@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tracker::{MetricsAccess, Token};
 use wire::session::{FromPeer, FromTracker, Refusal, Report};
 
@@ -112,6 +113,24 @@ async fn every_refusal_has_a_name() {
             "swarmcast_refusals_total{door=\"rtmp\",reason=\"unusable\"} 1",
         ])
         .await;
+}
+
+#[tokio::test]
+async fn a_stun_port_that_strangers_do_not_reach_is_told_from_one_that_nobody_needs() {
+    let tracker = Tracker::start_with(|config| config.udp = Some("127.0.0.1:0".parse().unwrap())).await;
+    let (_source, _) = tracker.source("demo", 1, Some(7)).await;
+    tracker.shows(&["swarmcast_stun_blocked 0.0"]).await;
+    let mut viewers = Vec::new();
+    for place in 10..15 {
+        let mut request = tracker.session_address().into_client_request().unwrap();
+        request.headers_mut().insert("x-forwarded-for", format!("203.0.113.{place}").parse().unwrap());
+        let mut viewer = tracker.session_by(request).await;
+        viewer.say(&join("demo", place)).await;
+        viewer.told_that(|message| matches!(message, FromTracker::Link { .. }).then_some(())).await;
+        viewers.push(viewer);
+    }
+    // All are to make links, and none has asked for its address.
+    tracker.shows(&["swarmcast_stun_blocked 1.0"]).await;
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use tracker::{Config, Server};
 
 use crate::certificates::{Authority, connect, shown};
 use crate::configured::Running;
-use crate::support::{Tracker, within};
+use crate::support::{Tracker, a_moment, within};
 
 struct Secure {
     tracker: Tracker,
@@ -33,6 +33,19 @@ impl Secure {
             adjust(config);
         });
         Secure { tracker: tracker.await, authority, _folder: folder }
+    }
+
+    /// Whether so many were refused for this reason, at the least.
+    async fn has_refused(&self, reason: &str, times: u64) -> bool {
+        let client = self.authority.client(&[]);
+        let mut stream = within(connect(self.tracker.address, "localhost", client)).await.unwrap();
+        let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        let line = format!("swarmcast_refusals_total{{door=\"http\",reason=\"{reason}\"}} ");
+        let counted = answer.lines().find_map(|shown| shown.strip_prefix(&line)?.parse().ok());
+        counted.unwrap_or(0) >= times
     }
 }
 
@@ -172,6 +185,12 @@ async fn strangers_who_say_nothing_or_nonsense_by_tls_are_let_go() {
         let _ = within(stream.read_to_end(&mut answer)).await;
         assert!(answer.len() < 100);
     }
+    let counted = async {
+        while !secure.has_refused("timeout", 1).await || !secure.has_refused("bad_request", 2).await {
+            a_moment().await;
+        }
+    };
+    within(counted).await;
 }
 
 #[tokio::test]
