@@ -83,6 +83,7 @@ fn parse_video(body: Bytes, config: &CutterConfig) -> Result<Unit, MediaError> {
     let composition_ms = match packet {
         LegacyVideoTagHeaderAvcPacket::SequenceHeader => {
             check_parameters(remaining(&reader), config)?;
+            check_numbers(&reader.get_ref()[reader.position() as usize..])?;
             0
         }
         LegacyVideoTagHeaderAvcPacket::Nalu { composition_time_offset } => {
@@ -127,6 +128,26 @@ fn parse_audio(body: Bytes, config: &CutterConfig) -> Result<Unit, MediaError> {
 fn check_parameters(size: usize, config: &CutterConfig) -> Result<(), MediaError> {
     let limit = config.parameters_max_bytes;
     if size > limit { Err(MediaError::TooLarge { what: "parameters", size, limit }) } else { Ok(()) }
+}
+
+/// Refuses what the library's numbers (Exp-Golomb, ITU-T H.264, 9.1) overflow at. No such number begins with more than 32
+/// zeros, and no fields next to each other make up as many.
+fn check_numbers(parameters: &[u8]) -> Result<(), MediaError> {
+    let mut zeros = 0;
+    for (at, byte) in parameters.iter().enumerate() {
+        // Put in by the encoder, and taken out before it is read (7.4.1).
+        if *byte == 3 && parameters[..at].ends_with(&[0, 0]) {
+            continue;
+        }
+        if *byte == 0 {
+            zeros += u8::BITS;
+        } else if zeros + byte.leading_zeros() >= u64::BITS {
+            return Err(MediaError::malformed("a number that no encoder writes"));
+        } else {
+            zeros = byte.trailing_zeros();
+        }
+    }
+    Ok(())
 }
 
 fn remaining(reader: &Cursor<Bytes>) -> usize {
@@ -212,6 +233,20 @@ mod tests {
         assert_eq!(codec_of(TagKind::Video, b"\x12\x00"), "Sorenson H.263");
         assert_eq!(codec_of(TagKind::Audio, b"\x90Opus"), "Opus (Opus)");
         assert_eq!(codec_of(TagKind::Audio, b"\x2f\x00"), "MP3");
+    }
+
+    #[test]
+    fn numbers_that_overflow_are_not_read() {
+        let padded = [&[0x67, 0x64, 0x80][..], &[0; 20]].concat();
+        for (parameters, taken) in [
+            (&b"\x01\x64\x00\x1f\x00\x00\x03\x00\x01"[..], true),
+            (&padded, true),
+            (&[&[0x80][..], &[0; 7], &[1]].concat(), false),
+            (&[&padded[..], &[0x40]].concat(), false),
+            (&[&[0x80][..], &b"\x00\x00\x03".repeat(4), &[1]].concat(), false),
+        ] {
+            assert_eq!(check_numbers(parameters).is_ok(), taken, "{parameters:?}");
+        }
     }
 
     #[test]
