@@ -21,6 +21,10 @@ const UNPROVEN_FORGIVEN: u32 = 4;
 /// Time between two pings over the same link.
 const PING_EVERY: Duration = Duration::from_secs(1);
 
+/// A new link is pinged more often for a while: what an uplink carries is to be known before more is asked of it.
+const PING_EVERY_FIRST: Duration = Duration::from_millis(250);
+const FIRST_FOR: Duration = Duration::from_secs(8);
+
 /// Pings after which the quickest way is taken to have become a millisecond longer.
 const PINGS_A_CREEP: u32 = 4;
 
@@ -203,7 +207,8 @@ impl Neighbor {
 
     pub(crate) fn ping(&mut self, now: Timestamp, nonce: u32) -> Frame {
         self.ping = Some((nonce, now));
-        self.ping_at = now + PING_EVERY;
+        let is_new = now.since(self.since) < FIRST_FOR;
+        self.ping_at = now + if is_new { PING_EVERY_FIRST } else { PING_EVERY };
         Frame::Ping { nonce, received: self.received_bytes, sent_ms: now.as_millis() as u32 }
     }
 

@@ -42,11 +42,15 @@ const CARRIED_LOOKS: usize = 6;
 /// Looks over which the share of pings that waited is taken: as long as upload is counted for.
 const BUSY_LOOKS: usize = 2;
 
-/// Pings that count at one look: one for each link.
-const PINGS_MAX: usize = 64;
+/// Pings that count at one look: some for each link.
+const PINGS_MAX: usize = 128;
 
 /// Pings without which their share says nothing.
 const PINGS_MIN: u32 = 5;
+
+/// Pings that are taken to have waited besides those that did: that none of a few had to says little of a slow uplink that has
+/// just begun to give.
+const PINGS_DOUBTED: f64 = 1.5;
 
 /// Least busy share that is believed: of an uplink that is idle nearly always, only so much is known.
 const BUSY_MIN: f64 = 0.05;
@@ -185,7 +189,7 @@ impl Uplink {
             waited += f64::from(look.0);
             all += f64::from(look.1);
         }
-        (bits / f64::max(waited, all * BUSY_MIN).max(1.0)) as u64
+        (bits / f64::max(waited + PINGS_DOUBTED, all * BUSY_MIN)) as u64
     }
 
     /// Whether it is known by now to carry much more than the tracker was told before.
@@ -334,7 +338,20 @@ mod tests {
             [0, 12, 0, 30, 1].into_iter().for_each(|late_ms| uplink.note(late_ms));
             uplink.weigh(at(second), look(0));
         }
-        assert_eq!(uplink.measured(), Some(Measured { capacity_bps: 6_500_000, busy: 40 }));
+        let carries = 2_600_000.0 * 25.0 / (10.0 + PINGS_DOUBTED);
+        assert_eq!(uplink.measured(), Some(Measured { capacity_bps: carries as u64, busy: 40 }));
+    }
+
+    #[test]
+    fn that_none_of_a_few_pings_waited_says_little() {
+        let mut uplink = Uplink::default();
+        let carries_x = |uplink: &Uplink| uplink.measured().unwrap().capacity_bps / 2_600_000;
+        (0..5).for_each(|_| uplink.note(0));
+        uplink.weigh(at(1), look(0));
+        assert_eq!(carries_x(&uplink), 3);
+        (0..60).for_each(|_| uplink.note(0));
+        uplink.weigh(at(2), look(0));
+        assert_eq!(carries_x(&uplink), 20, "many say as much as is believed at most");
     }
 
     #[test]

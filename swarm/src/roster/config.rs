@@ -55,7 +55,7 @@ impl Default for RosterConfig {
             assumed_upload_alone_x: 0.67,
             assumed_upload_few_x: 0.85,
             few: crate::uplink::FEW,
-            planned_share: 0.8,
+            planned_share: 0.9,
             supply_wanted: 1.3,
             upload_cap_x: 4.0,
         }

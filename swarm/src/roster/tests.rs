@@ -294,7 +294,7 @@ fn who_copes_is_given_more_and_who_does_not_is_given_less() {
     roster.report(at(62_000), peer, &busy(100, 1_000_000));
     assert!((before / 2..before).contains(&slots(&roster)), "step by step");
     (0..20).for_each(|more| roster.report(at(63_000 + more * 1_000), peer, &busy(100, 1_000_000)));
-    assert_eq!(roster.load(seat), 1, "80 % of 1 Mb/s is one stripe of 500 kb/s");
+    assert_eq!(roster.load(seat), 1, "90 % of 1 Mb/s is one stripe of 500 kb/s");
     check(&roster, at(90_000));
 }
 

@@ -113,8 +113,8 @@ impl Upload {
         let grow_every = if measured.in_need { GROW_EVERY_IN_NEED } else { GROW_EVERY };
         let settled = measured.load == self.able && now.since(self.changed) >= grow_every;
         match measured.busy {
-            // What got through lately may be less than it carries: it is let go step by step.
-            Some(FULL..) => self.is_full(now, carries.max(self.able - self.able.div_ceil(4))),
+            // What got through lately may be less than it carries: half of it goes at once at most.
+            Some(FULL..) => self.is_full(now, carries.max(self.able / 2)),
             _ if measured.load > self.able => self.able = measured.load,
             // A guess that is too low now and then must not add up.
             Some(BUSY..) if settled && !measured.few => {
