@@ -28,6 +28,10 @@ impl Schema {
                 .collect();
             // Writing to a string does not fail.
             let _ = match values.as_slice() {
+                // An empty list says something: none, in place of the default.
+                [] if takes_list(arg) && layers.given.contains_key(&key) => {
+                    writeln!(out, "{key} = []  # {origin}")
+                }
                 [] => writeln!(out, "# {key} is not set"),
                 _ if arg.is_hide_env_values_set() => writeln!(out, "# {key} is set, and secret  # {origin}"),
                 values if takes_list(arg) => writeln!(out, "{key} = [{}]  # {origin}", values.join(", ")),

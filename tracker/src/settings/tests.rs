@@ -151,6 +151,15 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
+fn an_empty_list_is_none_and_not_the_default() {
+    let (config, printed) = settings("trusted_proxies = []", &[], &[]).unwrap();
+    assert!(config.trusted_proxies.is_empty());
+    assert!(printed.contains("trusted_proxies = []  # swarmcast.toml, line 1\n"), "{printed}");
+    let (again, _) = settings(&printed, &[], &[]).unwrap();
+    assert!(again.trusted_proxies.is_empty());
+}
+
+#[test]
 fn every_setting_takes_a_value() {
     let schema = Schema::of::<Config>();
     for arg in schema.command.get_arguments() {
