@@ -32,6 +32,8 @@ pub struct RosterConfig {
     pub few: usize,
     /// Share of the measured upload that is planned with.
     pub planned_share: f32,
+    /// The same while there are few, where late pings are not believed and nothing else would show that it was too much.
+    pub planned_share_few: f32,
     /// While less than this can be given for each feed that is needed, those who cope are asked for more: nobody is
     /// asked for more than the swarm needs.
     pub supply_wanted: f32,
@@ -56,6 +58,7 @@ impl Default for RosterConfig {
             assumed_upload_few_x: 0.85,
             few: crate::uplink::FEW,
             planned_share: 0.9,
+            planned_share_few: 0.8,
             supply_wanted: 1.3,
             upload_cap_x: 4.0,
         }

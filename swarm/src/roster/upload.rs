@@ -109,7 +109,8 @@ impl Upload {
         self.reported_busy = measured.busy;
         self.cap = everyones_cap.min(own_cap) as usize;
         let capacity_bps = measured.capacity_bps.unwrap_or_default() as f32;
-        let carries = (capacity_bps * config.planned_share / stripe_bps) as usize;
+        let planned = if measured.few { config.planned_share_few } else { config.planned_share };
+        let carries = (capacity_bps * planned / stripe_bps) as usize;
         let grow_every = if measured.in_need { GROW_EVERY_IN_NEED } else { GROW_EVERY };
         let settled = measured.load == self.able && now.since(self.changed) >= grow_every;
         match measured.busy {
