@@ -148,7 +148,7 @@ fn gzip(plain: &[u8]) -> Option<Bytes> {
 }
 
 fn brotli(plain: &[u8]) -> Option<Bytes> {
-    // Quality 7 of 11: 9 clears 32 MB of tables for each file, and takes eight times as long for 0.4 per cent.
+    // Quality 7 of 11: 9 clears 32 MB of tables for each file, and takes several times as long for hardly less.
     let mut encoder = brotli::CompressorWriter::new(Vec::new(), 64 << 10, 7, 22);
     encoder.write_all(plain).ok()?;
     Some(Bytes::from(encoder.into_inner()))

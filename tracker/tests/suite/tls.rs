@@ -35,14 +35,20 @@ impl Secure {
         Secure { tracker: tracker.await, authority, _folder: folder }
     }
 
-    /// Whether so many were refused for this reason, at the least.
-    async fn has_refused(&self, reason: &str, times: u64) -> bool {
+    /// The whole answer by HTTP/1.1, to who knows no other.
+    async fn get(&self, path: &str) -> String {
         let client = self.authority.client(&[]);
         let mut stream = within(connect(self.tracker.address, "localhost", client)).await.unwrap();
-        let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        stream.write_all(request).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         within(stream.read_to_string(&mut answer)).await.unwrap();
+        answer
+    }
+
+    /// Whether so many were refused for this reason, at the least.
+    async fn has_refused(&self, reason: &str, times: u64) -> bool {
+        let answer = self.get("/metrics").await;
         let line = format!("swarmcast_refusals_total{{door=\"http\",reason=\"{reason}\"}} ");
         let counted = answer.lines().find_map(|shown| shown.strip_prefix(&line)?.parse().ok());
         counted.unwrap_or(0) >= times
@@ -92,12 +98,7 @@ async fn pages_come_by_http_2_with_cards_that_lead_back_by_tls() {
 #[tokio::test]
 async fn who_knows_no_http_2_is_served_as_well() {
     let secure = Secure::start_with(|config| config.tls.hsts_max_age = std::time::Duration::ZERO).await;
-    let client = secure.authority.client(&[]);
-    let mut stream = within(connect(secure.tracker.address, "localhost", client)).await.unwrap();
-    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    stream.write_all(request).await.unwrap();
-    let mut answer = String::new();
-    within(stream.read_to_string(&mut answer)).await.unwrap();
+    let answer = secure.get("/healthz").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(!answer.contains("strict-transport-security"), "{answer}");
 }
