@@ -11,7 +11,7 @@ use crate::udp;
 enum Range {
     /// From everywhere.
     Public,
-    /// From the same network (RFC 1918, RFC 4193).
+    /// From the same network (RFC 1918, RFC 4193; what RFC 3879 abolished).
     Private,
     /// From the provider's network: many customers share one public address (CGNAT, RFC 6598).
     Shared,
@@ -56,7 +56,7 @@ impl Range {
         let [a, b, ..] = address.segments();
         if address.is_loopback() {
             Range::Loopback
-        } else if address.is_unique_local() {
+        } else if address.is_unique_local() || a & 0xffc0 == 0xfec0 {
             Range::Private
         } else if address.is_unicast_link_local() {
             Range::LinkLocal
@@ -114,8 +114,10 @@ pub(super) fn links(config: &Config) -> Option<SocketAddr> {
 pub(super) fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
     let mut findings: Vec<_> = listening(config, own).into_iter().collect();
     findings.extend(config.announce.iter().filter_map(|&address| announced(address)));
-    if config.announce.is_empty() && links(config).is_some_and(|links| !links.ip().is_loopback()) {
-        findings.extend(unannounced(own));
+    if config.announce.is_empty()
+        && let Some(links) = links(config).filter(|links| !links.ip().is_loopback())
+    {
+        findings.extend(unannounced(&heard_at(links, own)));
     }
     let elsewhere: Vec<_> = config.announce.iter().filter(|address| !own.contains(address)).collect();
     if let Some(address) = elsewhere.iter().find(|address| Range::of(***address) == Range::Public) {
@@ -124,7 +126,9 @@ pub(super) fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
             "{address} in `announce` is not an address of this machine itself: whatever has it (a router, the provider's \
              network) must pass on {ports}"
         )));
-    } else if let Some(address) = own.iter().find(|address| Range::of(**address) == Range::Public) {
+    } else if let Some(address) =
+        heard_at(config.listen, own).iter().find(|address| Range::of(**address) == Range::Public)
+    {
         let ports = ports(config).join(", ");
         findings.push(Finding::note(format!(
             "strangers come to {address}: firewalls on the way there, such as the provider's, must let pass {ports}. That one \
@@ -132,6 +136,11 @@ pub(super) fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
         )));
     }
     findings
+}
+
+/// Those of the addresses by which one comes to a port that is bound so: `0.0.0.0` hears nothing of IPv6.
+fn heard_at(bound: SocketAddr, own: &[IpAddr]) -> Vec<IpAddr> {
+    own.iter().copied().filter(|address| bound.is_ipv6() || address.is_ipv4()).collect()
 }
 
 fn listening(config: &Config, own: &[IpAddr]) -> Option<Finding> {
@@ -177,7 +186,7 @@ fn unannounced(own: &[IpAddr]) -> Option<Finding> {
     let shared = own.iter().any(|&address| Range::of(address) == Range::Shared);
     let remedy = if shared {
         "the provider gives many customers one public address, so that no port can be forwarded to this one: ask for an \
-         address of your own, or use IPv6"
+         address of your own, or use IPv6: `[::]` in place of 0.0.0.0"
     } else {
         "forward the ports in the router, and give its public address as `announce`"
     };
@@ -206,6 +215,7 @@ mod tests {
             ("172.31.0.1", Range::Private),
             ("::ffff:192.168.1.1", Range::Private),
             ("fd00::1", Range::Private),
+            ("fec0::1", Range::Private),
             ("100.64.0.1", Range::Shared),
             ("100.128.0.1", Range::Public),
             ("169.254.1.1", Range::LinkLocal),
@@ -244,6 +254,8 @@ mod tests {
         let (weight, text) = one("", "192.168.1.5");
         assert!(weight == Weight::Warning && text.contains("192.168.1.5 is private"), "{text}");
         assert!(one("", "100.64.3.4").1.contains("use IPv6"));
+        let (weight, text) = one("", "192.168.1.5 2a00::1");
+        assert!(weight == Weight::Warning && !text.contains("2a00::1"), "0.0.0.0 is not by IPv6: {text}");
         assert_eq!(one("203.0.113.7", "10.0.0.1").0, Weight::Fault);
         assert_eq!(one("10.0.0.1", "10.0.0.1").0, Weight::Warning);
     }

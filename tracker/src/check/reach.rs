@@ -27,8 +27,9 @@ enum Found {
     Open,
     /// Nothing came.
     Unreached,
-    /// Another program, or the server itself, has the port, and says nothing that could be checked.
-    Taken,
+    /// Nothing that could be checked: another program, or the server itself, has the port and says nothing, or nobody has
+    /// it, as this user may not.
+    Unknown,
 }
 
 pub(super) async fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
@@ -46,11 +47,11 @@ pub(super) async fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
         let bound = TcpListener::bind(address).await;
         findings.extend(cannot_bind(setting, address, bound.as_ref().err()));
         for via in reached_by(address, &elsewhere) {
-            let found = knock_tcp(bound.as_ref().ok(), via).await;
+            let found = knock_tcp(&bound, via).await;
             findings.extend(finding("TCP", via, what, found));
         }
         for via in own_ways(address, own) {
-            let found = knock_tcp(bound.as_ref().ok(), via).await;
+            let found = knock_tcp(&bound, via).await;
             findings.extend(finding_inside("TCP", via, what, found));
         }
     }
@@ -62,7 +63,7 @@ pub(super) async fn findings(config: &Config, own: &[IpAddr]) -> Vec<Finding> {
             Ok(socket) => knock_udp(socket, via).await.unwrap_or(Found::Unreached),
             // The server that runs answers for itself.
             Err(_) if setting == "udp" => ask(via).await.unwrap_or(Found::Unreached),
-            Err(_) => Found::Taken,
+            Err(_) => Found::Unknown,
         };
         for via in reached_by(address, &elsewhere) {
             findings.extend(finding("UDP", via, what, knock(via).await));
@@ -108,7 +109,7 @@ fn finding(kind: &str, via: SocketAddr, what: &str, found: Found) -> Option<Find
             "{kind} {via} ({what}) does not lead here from inside: open it in the firewall, and forward it in the router. \
              Some routers lead nobody back in: then look from another network"
         ))),
-        Found::Taken => None,
+        Found::Unknown => None,
     }
 }
 
@@ -121,22 +122,28 @@ fn finding_inside(kind: &str, via: SocketAddr, what: &str, found: Found) -> Opti
     })
 }
 
-/// Connects by `via`; with `listener`, sees whether it is there that the connection arrives.
-async fn knock_tcp(listener: Option<&TcpListener>, via: SocketAddr) -> Found {
+/// Connects by `via`; sees whether it is at the port just bound that the connection arrives, if it could be bound.
+async fn knock_tcp(bound: &io::Result<TcpListener>, via: SocketAddr) -> Found {
     let connecting = TcpStream::connect(via);
     let knocking = async {
-        match listener {
-            Some(listener) => {
+        match bound {
+            Ok(listener) => {
                 let (stream, arrived) = tokio::join!(connecting, listener.accept());
-                stream.is_ok() && arrived.is_ok()
+                if stream.is_ok() && arrived.is_ok() { Found::Open } else { Found::Unreached }
             }
-            None => connecting.await.is_ok(),
+            Err(why) => match connecting.await {
+                Ok(_) => Found::Open,
+                Err(error) if is_nobody_there(why, &error) => Found::Unknown,
+                Err(_) => Found::Unreached,
+            },
         }
     };
-    match timeout(PATIENCE, knocking).await {
-        Ok(true) => Found::Open,
-        _ => Found::Unreached,
-    }
+    timeout(PATIENCE, knocking).await.unwrap_or(Found::Unreached)
+}
+
+/// A port that this user may not have, where nobody listens: no firewall need have refused.
+fn is_nobody_there(bound: &io::Error, connected: &io::Error) -> bool {
+    bound.kind() == ErrorKind::PermissionDenied && connected.kind() == ErrorKind::ConnectionRefused
 }
 
 /// Sends what nobody can guess to `via`, and waits for it at the socket.
@@ -213,7 +220,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let via = |bound: SocketAddr| SocketAddr::new("127.0.0.9".parse().unwrap(), bound.port());
-        assert_eq!(knock_tcp(Some(&listener), via(listener.local_addr().unwrap())).await, Found::Unreached);
+        let unreached = via(listener.local_addr().unwrap());
+        assert_eq!(knock_tcp(&Ok(listener), unreached).await, Found::Unreached);
         assert_eq!(knock_udp(&socket, via(socket.local_addr().unwrap())).await.unwrap(), Found::Unreached);
     }
 
@@ -229,6 +237,14 @@ mod tests {
             words.contains("UDP 127.0.0.9:3478 (STUN)") && words.contains("a firewall on this machine"),
             "{words}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_port_that_this_user_may_not_have_is_not_blamed_on_a_firewall() {
+        let nobody = free();
+        let bound = |kind: ErrorKind| Err(io::Error::from(kind));
+        assert_eq!(knock_tcp(&bound(ErrorKind::PermissionDenied), nobody).await, Found::Unknown);
+        assert_eq!(knock_tcp(&bound(ErrorKind::AddrInUse), nobody).await, Found::Unreached);
     }
 
     #[tokio::test]
