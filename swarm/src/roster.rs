@@ -16,6 +16,7 @@ mod outposts;
 mod pairing;
 mod picture;
 mod placing;
+mod reach;
 mod received;
 mod seats;
 mod source;
@@ -268,6 +269,7 @@ impl Roster {
             in_need: self.is_in_need(),
             few: self.are_few(),
         };
+        self.learn_reach(now, seat, report);
         let (config, bitrate_bps) = (self.config.clone(), self.bitrate_bps);
         let mut more = Received::default();
         let mut unheard = Duration::ZERO;
@@ -277,6 +279,7 @@ impl Roster {
         self.change(now, seat, |member| {
             member.note(now, report);
             unheard = member.reported.age(now);
+            member.reach.fade(unheard);
             more = member.reported.replace(now, report, bitrate_bps);
             member.upload.learn(now, &config, measured);
         });

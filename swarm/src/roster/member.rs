@@ -7,6 +7,8 @@ use wire::limits::STRIPES_MAX;
 use wire::session::Report;
 use wire::{PeerId, StripeSet};
 
+use super::pairing::Attempt;
+use super::reach::Reach;
 use super::received::LastReport;
 use super::tree::Seat;
 use super::upload::Upload;
@@ -38,9 +40,15 @@ pub(super) struct Member {
     /// Links that it reports, in rising order.
     pub(super) links: Vec<PeerId>,
     /// Links that were asked for and not yet reported.
-    pub(super) linking: Table<PeerId, Timestamp>,
+    pub(super) linking: Table<PeerId, Attempt>,
+    /// When the latest of those links was asked for that have opened.
+    pub(super) latest_opened: Option<Timestamp>,
     /// Others that no link could be made with, in a row.
     pub(super) unlinked: u32,
+    /// What is believed of its network.
+    pub(super) reach: Reach,
+    /// When it is worth another attempt, if hardly anyone reaches it.
+    pub(super) probe_at: Timestamp,
     /// Children that it failed lately, and when.
     pub(super) complaints: BTreeMap<Seat, Timestamp>,
     /// Feeds nobody before then.
@@ -70,7 +78,10 @@ impl Member {
             served: [now; STRIPES_MAX as usize],
             links: Vec::new(),
             linking: Table::new(),
+            latest_opened: None,
             unlinked: 0,
+            reach: Reach::UNKNOWN,
+            probe_at: now,
             complaints: BTreeMap::new(),
             demoted_until: Timestamp::default(),
             demotions: 0,
@@ -95,6 +106,7 @@ impl Member {
         self.links.clear();
         self.linking.clear();
         self.unlinked = 0;
+        (self.latest_opened, self.reach, self.probe_at) = (None, Reach::UNKNOWN, now);
     }
 
     /// Here, and ready to be linked with others.
@@ -140,10 +152,10 @@ impl Member {
         self.links.clone_from(&report.links);
         self.links.sort_unstable();
         let links = &self.links;
-        let waiting = |peer: &PeerId, since: &Timestamp| {
-            links.binary_search(peer).is_err() && now.since(*since) < LINKING_MAX
+        let waiting = |peer: &PeerId, attempt: &Attempt| {
+            links.binary_search(peer).is_err() && now.since(attempt.since) < LINKING_MAX
         };
-        self.linking.retain(|peer, since| waiting(peer, since));
+        self.linking.retain(|peer, attempt| waiting(peer, attempt));
     }
 
     /// A parent that failed several of its children is a leaf for a while.

@@ -29,7 +29,10 @@ impl Roster {
     }
 
     pub(super) fn place(&mut self, now: Timestamp, seat: Seat, stripe: u8) {
-        let found = self.find_parent(now, seat, stripe);
+        let mut found = self.find_parent(now, seat, stripe);
+        if found.is_none() && self.is_hard_to_reach(seat) {
+            found = self.make_room(now, seat, stripe);
+        }
         let placed = self.displace(now, seat, stripe, found).or(found);
         self.set_parent(now, seat, stripe, placed);
         if placed == Some(Seat::ROOT) {
@@ -103,10 +106,39 @@ impl Roster {
         let best = others.min_by_key(|&&(depth, parent)| {
             // A link carries one stripe well, and its loss should cost no more.
             let again = self.stripes_between(parent, seat) as u16 * AGAIN_COSTS;
-            (depth + again, !self.have_met(seat, parent))
+            (depth + again + self.doubt(seat, parent), !self.have_met(seat, parent))
         });
         let best = best.map(|&(_, parent)| parent);
         best.or(root.map(|_| Seat::ROOT))
+    }
+
+    /// For one that only some reach, where these have no room: a leaf that others reach as well moves to them. Returns who has
+    /// room now.
+    pub(super) fn make_room(&mut self, now: Timestamp, seat: Seat, stripe: u8) -> Option<Seat> {
+        let tree = self.tree(stripe);
+        let childless = tree.children(seat).is_empty();
+        let links = self.member(seat)?.links.iter().filter_map(|&peer| self.present(peer));
+        let shallow = (1..=tree.deepest()).flat_map(|depth| tree.at_depth(depth).rev().map(|(_, peer)| peer));
+        let parents = links.chain(shallow.filter(|&peer| !tree.children(peer).is_empty()).take(LOOK_AT));
+        let parents = parents.filter(|&parent| {
+            parent != seat
+                && !tree.children(parent).is_empty()
+                && self.doubt(parent, seat) == 0
+                && self.can_feed(now, parent, seat)
+                && (childless || !tree.is_below(parent, seat))
+        });
+        for parent in parents.collect::<Vec<_>>() {
+            let tree = self.tree(stripe);
+            let leaf = |&&leaf: &&Seat| tree.children(leaf).is_empty() && !self.is_hard_to_reach(leaf);
+            for leaf in tree.children(parent).iter().filter(leaf).copied().collect::<Vec<_>>() {
+                let other = self.find_parent(now, leaf, stripe).filter(|&other| other != parent);
+                if other.is_some() {
+                    self.set_parent(now, leaf, stripe, other);
+                    return Some(parent);
+                }
+            }
+        }
+        None
     }
 
     /// For one that is at home in the stripe: takes the place of a leaf nearer to the source than `found` would put

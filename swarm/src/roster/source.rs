@@ -84,7 +84,10 @@ impl Roster {
         let feeds = self.source_feeds();
         let busy = report.uplink_busy.unwrap_or(0);
         // What was only tried ends before anybody sees it.
-        if busy >= FULL || busy >= TIGHT && self.source_uplink.has_grown {
+        let lags = busy >= FULL || busy >= TIGHT && self.source_uplink.has_grown;
+        if lags && self.without_relay {
+            // It is as likely to be the server's line that is full, and there nobody else could feed the roots.
+        } else if lags {
             self.source_uplink.is_full(now);
         } else if busy < TIGHT && feeds < self.source_feeds_wanted() {
             self.source_uplink.copes(now, feeds);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use wire::PeerId;
 use wire::session::{FromTracker, Parents};
 
+use super::pairing::Attempt;
 use super::tree::Seat;
 use super::{COUNT_EVERY, Roster, RosterOutput};
 use crate::Timestamp;
@@ -45,7 +46,7 @@ impl Roster {
                 let other = self.seat(peer).unwrap_or(Seat::ROOT);
                 for (one, another) in [(seat, peer), (other, viewer)] {
                     if let Some(member) = self.member_mut(one) {
-                        member.linking.insert(another, now);
+                        member.linking.insert(another, Attempt::begin(now));
                     }
                 }
             }
@@ -116,17 +117,17 @@ impl Roster {
         } else {
             (0..draws).map(|_| Seat((1 + self.rng.next() % (seats - 1)) as u32)).collect()
         };
-        let mut fit: Vec<(usize, PeerId)> = Vec::new();
+        let mut fit: Vec<(u16, usize, PeerId)> = Vec::new();
         for other in drawn.into_iter().filter(|&other| other != seat) {
             let Some(member) = self.member(other).filter(|member| member.takes_part()) else { continue };
             let peer = member.peer;
             let known = wanted.contains(&peer) || !self.lack_link(seat, peer);
             if !known && member.link_count() < self.config.links_max && self.can_pair(now, seat, other) {
-                fit.push((member.link_count(), peer));
+                fit.push((self.doubt(seat, other), member.link_count(), peer));
             }
         }
         fit.sort_unstable();
-        wanted.extend(fit.into_iter().take(room).map(|(_, peer)| peer));
+        wanted.extend(fit.into_iter().take(room).map(|(.., peer)| peer));
     }
 
     pub(super) fn count(&mut self, now: Timestamp) {

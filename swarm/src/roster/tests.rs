@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::reach::Reach;
 use super::unfed::REPAIRS_AT_ONCE;
 use super::*;
 
@@ -27,10 +28,17 @@ fn grown(viewers: u64) -> Roster {
         roster.wake(now);
         if tick % 4 == 0 {
             let copes = Report { capacity_bps: Some(12_000_000), uplink_busy: Some(20), ..Report::default() };
-            (1..=viewers).for_each(|viewer| roster.report(now, PeerId(viewer), &copes));
+            (1..=viewers).for_each(|viewer| says(&mut roster, now, PeerId(viewer), &copes));
         }
     }
     roster
+}
+
+/// A viewer reports, and all links that it was to make are open.
+fn says(roster: &mut Roster, now: Timestamp, viewer: PeerId, report: &Report) {
+    let member = roster.seat(viewer).and_then(|seat| roster.member(seat));
+    let links = member.map(|member| member.links.iter().chain(member.linking.keys()).copied().collect());
+    roster.report(now, viewer, &Report { links: links.unwrap_or_default(), ..report.clone() });
 }
 
 /// Sums are true, nobody feeds more than it can, and every parent is here.
@@ -181,9 +189,9 @@ fn who_lacks_a_stripe_is_nobodys_parent_there() {
     let peer = roster.peer(hungry).unwrap();
     let children = roster.tree(0).children(hungry).to_vec();
     children.into_iter().for_each(|child| roster.set_parent(at(60_000), child, 0, None));
-    roster.report(at(60_000), peer, &fed(false));
+    says(&mut roster, at(60_000), peer, &fed(false));
     assert!(!open(&roster));
-    roster.report(at(62_000), peer, &fed(true));
+    says(&mut roster, at(62_000), peer, &fed(true));
     assert!(open(&roster));
 }
 
@@ -193,10 +201,10 @@ fn a_swarm_in_which_nothing_changes_is_left_alone_until_somebody_can_give() {
     let shares_nothing = Report { upload_cap_bps: Some(0), ..Report::default() };
     for viewer in 1..=600 {
         roster.join(at(viewer), PeerId(viewer), RosterRole::Viewer, true, Report::default());
-        roster.report(at(viewer), PeerId(viewer), &shares_nothing);
+        says(&mut roster, at(viewer), PeerId(viewer), &shares_nothing);
     }
     let report_and_wake = |roster: &mut Roster, second: u64| {
-        (1..=600).for_each(|viewer| roster.report(at(second * 1_000), PeerId(viewer), &shares_nothing));
+        (1..=600).for_each(|viewer| says(roster, at(second * 1_000), PeerId(viewer), &shares_nothing));
         (second..second + 10).for_each(|second| roster.wake(at(second * 1_000)));
         std::iter::from_fn(|| roster.poll_output()).map(|output| output.message).collect::<Vec<_>>()
     };
@@ -207,7 +215,7 @@ fn a_swarm_in_which_nothing_changes_is_left_alone_until_somebody_can_give() {
 
     let gives =
         Report { upload_cap_bps: Some(60_000_000), capacity_bps: Some(60_000_000), ..Report::default() };
-    roster.report(at(130_000), PeerId(7), &Report { uplink_busy: Some(10), ..gives });
+    says(&mut roster, at(130_000), PeerId(7), &Report { uplink_busy: Some(10), ..gives });
     (131..140).for_each(|second| roster.wake(at(second * 1_000)));
     assert!(roster.load(roster.seat(PeerId(7)).unwrap()) > 0, "who can give is found");
     check(&roster, at(140_000));
@@ -282,18 +290,18 @@ fn who_copes_is_given_more_and_who_does_not_is_given_less() {
         |percent, bps| Report { capacity_bps: Some(bps), uplink_busy: Some(percent), ..Report::default() };
     // Most turn out to have little to give: the others are asked for more.
     let little = Report { upload_cap_bps: Some(1_000_000), ..Report::default() };
-    (11..=40).for_each(|viewer| roster.report(at(50_000), PeerId(viewer), &little));
+    (11..=40).for_each(|viewer| says(&mut roster, at(50_000), PeerId(viewer), &little));
     (0..20).for_each(|tick| roster.wake(at(50_000 + tick * 500)));
     let full = |seat: &Seat| roster.load(*seat) == roster.member(*seat).unwrap().upload.slots();
     let seat = (1..=10).map(|viewer| roster.seat(PeerId(viewer)).unwrap()).find(full).unwrap();
     let (peer, before) = (roster.peer(seat).unwrap(), roster.load(seat));
-    roster.report(at(60_000), peer, &busy(30, 30_000_000));
+    says(&mut roster, at(60_000), peer, &busy(30, 30_000_000));
     assert!(roster.member(seat).unwrap().upload.slots() > before);
     let slots = |roster: &Roster| roster.member(seat).unwrap().upload.slots();
     let before = slots(&roster);
-    roster.report(at(62_000), peer, &busy(100, 1_000_000));
+    says(&mut roster, at(62_000), peer, &busy(100, 1_000_000));
     assert!((before / 2..before).contains(&slots(&roster)), "step by step");
-    (0..20).for_each(|more| roster.report(at(63_000 + more * 1_000), peer, &busy(100, 1_000_000)));
+    (0..20).for_each(|more| says(&mut roster, at(63_000 + more * 1_000), peer, &busy(100, 1_000_000)));
     assert_eq!(roster.load(seat), 1, "90 % of 1 Mb/s is one stripe of 500 kb/s");
     check(&roster, at(90_000));
 }
@@ -302,13 +310,13 @@ fn who_copes_is_given_more_and_who_does_not_is_given_less() {
 fn who_gives_again_gets_its_share_again() {
     let mut roster = grown(6);
     let report = |cap| Report { upload_cap_bps: Some(cap), ..Report::default() };
-    roster.report(at(60_000), PeerId(1), &report(0));
+    says(&mut roster, at(60_000), PeerId(1), &report(0));
     (0..20).for_each(|tick| roster.wake(at(60_000 + tick * 500)));
     for tick in 0..40 {
         let now = at(70_000 + tick * 500);
         roster.wake(now);
         if tick % 4 == 0 {
-            (1..=6).for_each(|viewer| roster.report(now, PeerId(viewer), &report(12_000_000)));
+            (1..=6).for_each(|viewer| says(&mut roster, now, PeerId(viewer), &report(12_000_000)));
         }
     }
     assert!(roster.load(roster.seat(PeerId(1)).unwrap()) > 0);
@@ -326,8 +334,8 @@ fn a_root_that_has_nothing_to_give_makes_room_for_one_that_has() {
         let now = at(1_000 + tick * 500);
         roster.wake(now);
         if tick % 4 == 0 {
-            (1..=3).for_each(|viewer| roster.report(now, PeerId(viewer), &gives_nothing));
-            (4..=6).for_each(|viewer| roster.report(now, PeerId(viewer), &copes));
+            (1..=3).for_each(|viewer| says(&mut roster, now, PeerId(viewer), &gives_nothing));
+            (4..=6).for_each(|viewer| says(&mut roster, now, PeerId(viewer), &copes));
         }
     }
     assert_eq!(roster.unfed.len(), 0, "three give enough for six");
@@ -354,7 +362,7 @@ fn the_strong_come_near_the_source() {
     let mut roster = grown(200);
     let strong = PeerId(200);
     let modest = Report { upload_cap_bps: Some(2_500_000), ..Report::default() };
-    (1..200).for_each(|viewer| roster.report(at(55_000), PeerId(viewer), &modest));
+    (1..200).for_each(|viewer| says(&mut roster, at(55_000), PeerId(viewer), &modest));
     let seat = roster.seat(strong).unwrap();
     for second in 0..40 {
         let now = at(60_000 + second * 2_000);
@@ -372,7 +380,7 @@ fn the_strong_come_near_the_source() {
 fn the_source_gives_each_of_its_children_one_stripe_however_strong_they_are() {
     let mut roster = grown(30);
     let modest = Report { upload_cap_bps: Some(2_500_000), ..Report::default() };
-    (4..=30).for_each(|viewer| roster.report(at(55_000), PeerId(viewer), &modest));
+    (4..=30).for_each(|viewer| says(&mut roster, at(55_000), PeerId(viewer), &modest));
     for tick in 0..80 {
         let now = at(60_000 + tick * 500);
         for viewer in 1..=3 {
@@ -385,6 +393,81 @@ fn the_source_gives_each_of_its_children_one_stripe_however_strong_they_are() {
     let from_source = |seat| (0..6).filter(|&s| parent(&roster, seat, s) == Some(Seat::ROOT)).count();
     assert_eq!(seats(&roster).into_iter().map(from_source).max(), Some(1));
     check(&roster, at(100_000));
+}
+
+/// A newcomer to thirty, whose links with those that `reach` it open, and others do not; then its parents.
+fn newcomer(
+    roster: &mut Roster,
+    reach: impl Fn(PeerId) -> bool,
+    seconds: u64,
+) -> (PeerId, Vec<Option<PeerId>>) {
+    let newcomer = PeerId(31);
+    roster.join(at(40_000), newcomer, RosterRole::Viewer, true, Report::default());
+    for second in 40..40 + seconds {
+        let opens = |peer: PeerId, other: PeerId| {
+            (peer != newcomer || reach(other)) && (other != newcomer || reach(peer))
+        };
+        for peer in (1..=31).map(PeerId).filter(|_| second % 2 == 0) {
+            let member = roster.member(roster.seat(peer).unwrap()).unwrap();
+            let met = member.links.iter().chain(member.linking.keys()).copied();
+            let links = met.filter(|&other| opens(peer, other)).collect();
+            roster.report(at(second * 1_000), peer, &Report { links, ..Report::default() });
+        }
+        roster.wake(at(second * 1_000));
+    }
+    let seat = roster.seat(newcomer).unwrap();
+    (newcomer, (0..6).map(|stripe| roster.feeder(seat, stripe)).collect())
+}
+
+#[test]
+fn parents_whose_links_do_not_open_are_replaced_before_the_attempts_end() {
+    let reach = |other: PeerId| other.0 % 2 == 1;
+    let (_, first) = newcomer(&mut grown(30), reach, 1);
+    let (_, then) = newcomer(&mut grown(30), reach, 30);
+    assert!(first.iter().flatten().any(|&parent| !reach(parent)), "{first:?}");
+    assert!(then.iter().all(|parent| parent.is_some_and(reach)), "{then:?}");
+}
+
+#[test]
+fn who_is_reached_by_nobody_is_left_to_the_relay_and_tried_again_after_minutes() {
+    let mut roster = grown(30);
+    let (peer, parents) = newcomer(&mut roster, |_| false, 60);
+    assert_eq!(parents, [None; 6]);
+    links_asked(&mut roster, peer);
+    (100..150).for_each(|second| roster.wake(at(second * 1_000)));
+    assert_eq!(links_asked(&mut roster, peer), []);
+    roster.report(at(200_000), peer, &Report::default());
+    (200..300).for_each(|second| roster.wake(at(second * 1_000)));
+    assert_ne!(links_asked(&mut roster, peer), []);
+}
+
+#[test]
+fn a_leaf_makes_room_for_one_that_only_its_parent_reaches() {
+    let mut roster = grown(30);
+    let now = at(60_000);
+    let leaf = |&seat: &Seat| seat != Seat::ROOT && roster.tree(0).children(seat).is_empty();
+    let leaf =
+        seats(&roster).into_iter().find(|seat| leaf(seat) && parent(&roster, *seat, 0) != Some(Seat::ROOT));
+    let chosen = parent(&roster, leaf.unwrap(), 0).unwrap();
+    let hard_peer = PeerId(40);
+    roster.join(now, hard_peer, RosterRole::Viewer, true, Report::default());
+    let hard = roster.seat(hard_peer).unwrap();
+    let mut symmetric = Reach::UNKNOWN;
+    (0..10).for_each(|attempt| symmetric.learn(&mut { Reach::UNKNOWN }, attempt < 5));
+    for seat in seats(&roster) {
+        let mut reach = Reach::UNKNOWN;
+        (0..4).for_each(|_| reach.learn(&mut { Reach::UNKNOWN }, true));
+        (0..4).for_each(|_| reach.learn(&mut { symmetric }, seat == chosen));
+        let reach = if seat == hard { symmetric } else { reach };
+        roster.change(now, seat, |member| member.reach = reach);
+        roster.member_mut(seat).unwrap().forget(hard_peer);
+    }
+    roster.change(now, hard, |member| member.linking.clear());
+    roster.set_parent(now, hard, 0, None);
+    let before = roster.tree(0).children(chosen).len();
+    assert_eq!(roster.make_room(now, hard, 0), Some(chosen));
+    assert_eq!(roster.tree(0).children(chosen).len(), before - 1);
+    check(&roster, now);
 }
 
 #[test]
@@ -451,9 +534,9 @@ fn who_has_nothing_from_a_relay_that_is_spent_is_fed_by_the_source_whatever_it_s
     let root = seats(&roster).into_iter().find(|&seat| parent(&roster, seat, 0) == Some(Seat::ROOT)).unwrap();
     let peer = roster.peer(root).unwrap();
     let report = |feed| Report { feeds: vec![feed; 6], ..Report::default() };
-    roster.report(at(68_000), peer, &report(Some(PeerId::RELAY)));
+    says(&mut roster, at(68_000), peer, &report(Some(PeerId::RELAY)));
     assert_eq!(roots(&roster), (0, 6));
-    roster.report(at(75_000), peer, &report(None));
+    says(&mut roster, at(75_000), peer, &report(None));
     says_busy(&mut roster, 80, 100);
     assert_eq!(roots(&roster), (6, 0));
 }

@@ -46,7 +46,7 @@ impl World {
             links_max: usize::MAX,
             link_creations_per_hour: usize::MAX,
             upload_cap_x: f32::MAX,
-            egress_max_bps: Some(self.setup.tracker_bps() / 10 * 9),
+            egress_max_bps: Some(self.setup.tracker_bps() / 10 * 8),
             ..Config::default()
         };
         self.engine(Role::Relay, PeerSecret([1; 16]), config, u64::from(TRACKER))
