@@ -15,11 +15,11 @@ use crate::Timestamp;
 /// An attempt that failed after so long found no way; one that failed sooner was declined.
 const NO_WAY_AFTER: Duration = Duration::from_secs(4);
 
-/// A link that is not reported open after so long, while others of the same member are that began no sooner, is taken to find no
-/// way: six round trips, the report, and a slow machine's time. Where none has opened it may be the signalling that
-/// waits, in a rush, and it is given longer. It may still open.
+/// A link that is not reported open after so long, while others of both its members are that began no sooner, is taken to find
+/// no way: six round trips, the report, and a slow machine's time. Where none is it may be the signalling that waits, in a rush, and it
+/// is given longer. It may still open.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
-const OPENS_WITHIN_ALONE: Duration = Duration::from_secs(10);
+const OPENS_WITHIN_ALONE: Duration = Duration::from_secs(15);
 
 /// Pairs whose link is less likely to open than this are not tried: a relayed feed costs less than waiting in vain.
 const LIKELY_ENOUGH: f32 = 0.2;
@@ -52,7 +52,8 @@ impl Attempt {
         Attempt { since: now, opened: None }
     }
 
-    /// Whether it is taken to find no way, where attempts of the same member that began until `overtaken` have opened.
+    /// Whether it is taken to find no way, where both members have opened others that began at
+    /// `overtaken` or later.
     fn is_late(&self, now: Timestamp, overtaken: Option<Timestamp>) -> bool {
         let lasts = now.since(self.since);
         lasts >= OPENS_WITHIN
@@ -69,11 +70,16 @@ impl Roster {
         let (opened, waiting): (Vec<_>, Vec<_>) =
             member.linking.iter().partition(|&(peer, _)| links.contains(peer));
         let begun = opened.iter().map(|(_, attempt)| attempt.since).max();
-        let overtaken = member.latest_opened.max(begun);
-        let late = waiting.iter().filter(|(_, attempt)| attempt.is_late(now, overtaken));
+        let latest_opened = member.latest_opened.max(begun);
+        // The other side's signalling works as well.
+        let overtaken = |peer: PeerId| {
+            let theirs = self.seat(peer).and_then(|other| self.member(other)?.latest_opened);
+            latest_opened.zip(theirs).map(|(ours, theirs)| ours.min(theirs))
+        };
+        let late = waiting.iter().filter(|&&(&peer, attempt)| attempt.is_late(now, overtaken(peer)));
         let late: Vec<_> = late.map(|&(&peer, _)| peer).collect();
         let opened: Vec<_> = opened.into_iter().map(|(&peer, _)| peer).collect();
-        self.member_mut(seat).into_iter().for_each(|member| member.latest_opened = overtaken);
+        self.member_mut(seat).into_iter().for_each(|member| member.latest_opened = latest_opened);
         opened.into_iter().for_each(|peer| self.learn_link(now, seat, peer, true));
         late.iter().for_each(|&peer| self.learn_link(now, seat, peer, false));
         if self.are_few() {
