@@ -87,7 +87,10 @@ pub fn peer(bytes: &[u8]) {
             // All that is genuine and was asked for.
             2 => world.serve_hostile(),
             // Time passes.
-            3 => world.run_for(u64::from(steps.byte().unwrap_or_default()) * 4),
+            3 => {
+                let left_ms = INPUT_MS.saturating_sub(world.now_ms);
+                world.run_for(left_ms.min(u64::from(steps.byte().unwrap_or_default()) * 4));
+            }
             // The link comes and goes.
             4 => world.tell(Input::LinkClosed { peer: HOSTILE }),
             5 => world.tell(Input::LinkOpened { peer: HOSTILE }),
