@@ -118,7 +118,8 @@ impl Roster {
         let tree = self.tree(stripe);
         let childless = tree.children(seat).is_empty();
         let links = self.member(seat)?.links.iter().filter_map(|&peer| self.present(peer));
-        let shallow = (1..=tree.deepest()).flat_map(|depth| tree.at_depth(depth).rev().map(|(_, peer)| peer));
+        let strongest = |depth| tree.at_depth(depth).rev().take(LOOK_AT).map(|(_, peer)| peer);
+        let shallow = (1..=tree.deepest()).flat_map(strongest);
         let parents = links.chain(shallow.filter(|&peer| !tree.children(peer).is_empty()).take(LOOK_AT));
         let parents = parents.filter(|&parent| {
             parent != seat
