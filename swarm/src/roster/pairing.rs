@@ -52,8 +52,7 @@ impl Attempt {
         Attempt { since: now, opened: None }
     }
 
-    /// Whether it is taken to find no way, where both members have opened others that began at
-    /// `overtaken` or later.
+    /// Whether it is taken to find no way, where both members have opened others that began at `overtaken` or later.
     fn is_late(&self, now: Timestamp, overtaken: Option<Timestamp>) -> bool {
         let lasts = now.since(self.since);
         lasts >= OPENS_WITHIN
@@ -82,17 +81,14 @@ impl Roster {
         self.member_mut(seat).into_iter().for_each(|member| member.latest_opened = latest_opened);
         opened.into_iter().for_each(|peer| self.learn_link(now, seat, peer, true));
         late.iter().for_each(|&peer| self.learn_link(now, seat, peer, false));
-        if self.are_few() {
-            return;
-        }
+        let Some(ours) = self.peer(seat).filter(|_| !self.are_few()) else { return };
         for peer in late {
-            let stripes = (0..self.stripes).filter(|&stripe| self.feeder(seat, stripe) == Some(peer));
-            for stripe in stripes.collect::<Vec<_>>() {
-                if let Some(member) = self.member(seat) {
-                    self.rest(now, member.peer, peer, PAIR_REST);
+            for stripe in 0..self.stripes {
+                if self.feeder(seat, stripe) == Some(peer) {
+                    self.rest(now, ours, peer, PAIR_REST);
+                    self.set_parent(now, seat, stripe, None);
+                    self.place(now, seat, stripe);
                 }
-                self.set_parent(now, seat, stripe, None);
-                self.place(now, seat, stripe);
             }
         }
     }
@@ -128,7 +124,7 @@ impl Roster {
     }
 
     /// How likely a link between the two is to open.
-    pub(super) fn chance(&self, one: Seat, other: Seat) -> f32 {
+    fn chance(&self, one: Seat, other: Seat) -> f32 {
         self.reach(one).with(&self.reach(other))
     }
 

@@ -85,9 +85,8 @@ impl Roster {
         let busy = report.uplink_busy.unwrap_or(0);
         // What was only tried ends before anybody sees it.
         let lags = busy >= FULL || busy >= TIGHT && self.source_uplink.has_grown;
-        if lags && self.without_relay {
-            // It is as likely to be the server's line that is full, and there nobody else could feed the roots.
-        } else if lags {
+        // Where the relay has no room, it may be the server's line that is full, and nobody else could feed the roots.
+        if lags && !self.without_relay {
             self.source_uplink.is_full(now);
         } else if busy < TIGHT && feeds < self.source_feeds_wanted() {
             self.source_uplink.copes(now, feeds);

@@ -503,6 +503,17 @@ fn says_busy(roster: &mut Roster, second: u64, busy: u8) {
 }
 
 #[test]
+fn a_source_that_lags_while_the_relay_has_no_room_feeds_whom_it_fed() {
+    let mut roster = grown(100);
+    roster.without_relay(true);
+    says_busy(&mut roster, 60, 100);
+    assert_eq!(roots(&roster), (11, 0), "the relay could not take its place");
+    roster.without_relay(false);
+    says_busy(&mut roster, 62, 100);
+    assert_eq!(roots(&roster), (0, 11));
+}
+
+#[test]
 fn a_source_with_a_full_uplink_feeds_the_relay_alone_and_more_when_it_can() {
     let mut roster = grown(100);
     assert_eq!(roots(&roster), (11, 0));
